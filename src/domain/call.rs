@@ -1,0 +1,66 @@
+//! A call that must reach 8x8 in the end, written in the transaction that caused it.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::AuthorType;
+use crate::domain::CallId;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::RawJson;
+use crate::domain::Timestamp;
+use crate::domain::User;
+
+/// One entry of a handover's send lane. An open call of an earlier run of the process may have been sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    pub id: CallId,
+    pub handover: HandoverId,
+    pub call: Call,
+    pub created_at: Timestamp,
+    /// When trying ends.
+    pub deadline: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Call {
+    /// Not repeatable: an unknown outcome is resolved by reading 8x8's messages.
+    PostMessage(MessagePart),
+    /// Repeatable; ends the interaction and frees the agent.
+    UserLeaves { display_message: Option<String> },
+    /// Repeatable.
+    Update {
+        queue_id: Option<String>,
+        user: Option<Box<User>>,
+    },
+}
+
+/// A message as one POST to 8x8; a long text is several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePart {
+    pub message: MessageId,
+    /// Whether this is the last part, whose acceptance is the message's.
+    pub last: bool,
+    pub author: AuthorType,
+    pub text: Option<String>,
+    pub cards: Vec<RawJson>,
+}
+
+/// How a call left the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    Done,
+    Failed,
+    /// 8x8 may have taken it and could not be asked before the deadline.
+    Unconfirmed,
+}
+
+impl CallOutcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}

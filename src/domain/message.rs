@@ -1,0 +1,70 @@
+//! A message a bot posted, and how far it got.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::RawJson;
+use crate::domain::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthorType {
+    User,
+    Bot,
+}
+
+impl AuthorType {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Bot => "bot",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageStatus {
+    /// 8x8 took it.
+    Accepted,
+    /// Recorded; 8x8 has not been reached yet.
+    Queued,
+    /// 8x8 may or may not have it; being resolved.
+    Unconfirmed,
+    /// 8x8 refused it, or could not be reached before the deadline.
+    Failed,
+}
+
+impl MessageStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Queued => "queued",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Accepted, Self::Queued, Self::Unconfirmed, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// The record of one posted message, made before 8x8 is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord {
+    pub id: MessageId,
+    pub handover: HandoverId,
+    pub client_message_id: Option<String>,
+    /// SHA-256 of the request body, so that a repeated `clientMessageId` with other content is noticed.
+    pub request_sha256: [u8; 32],
+    pub author: AuthorType,
+    pub text: Option<String>,
+    pub cards: Vec<RawJson>,
+    pub status: MessageStatus,
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,140 @@
+//! What a bot's calls make of a handover, and 8x8's answers to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::AuthorType;
+use crate::domain::Call;
+use crate::domain::EndHandover;
+use crate::domain::EndReason;
+use crate::domain::EventType;
+use crate::domain::MessageId;
+use crate::domain::MessagePart;
+use crate::domain::MessageRecord;
+use crate::domain::MessageStatus;
+use crate::domain::RawJson;
+use crate::domain::SendMessage;
+use crate::domain::State;
+use crate::domain::UpdateHandover;
+use crate::domain::transition::Refused;
+use crate::domain::transition::change::Change;
+
+/// A re-route or a change of the user is worth carrying out for this long.
+const UPDATE_FOR: Duration = Duration::from_mins(2);
+
+/// Messages, typing and the end go where a conversation stands.
+pub(super) fn allowed(state: State) -> Result<(), Refused> {
+    match state {
+        State::Queued | State::Active | State::Transferring | State::Bot => Ok(()),
+        State::Creating => Err(Refused::NotActive),
+        State::Ended | State::Failed => Err(Refused::Ended),
+    }
+}
+
+pub(super) fn send(change: &mut Change<'_>, message: SendMessage) -> Result<(), Refused> {
+    allowed(change.state())?;
+    let author = message.author.unwrap_or(match change.state() {
+        State::Bot => AuthorType::Bot,
+        State::Creating | State::Queued | State::Active | State::Transferring | State::Ended | State::Failed => {
+            AuthorType::User
+        }
+    });
+    let deadline = message.deadline;
+    for part in parts(&message, author) {
+        change.call(Call::PostMessage(part), deadline);
+    }
+    change.progress.last_message_at = change.now;
+    change.record(MessageRecord {
+        id: message.id,
+        handover: change.before().id().clone(),
+        client_message_id: message.client_message_id,
+        request_sha256: message.request_sha256,
+        author,
+        text: message.text,
+        cards: message.cards,
+        status: MessageStatus::Queued,
+        created_at: change.now,
+    });
+    Ok(())
+}
+
+pub(super) fn update(change: &mut Change<'_>, update: UpdateHandover) -> Result<(), Refused> {
+    if !change.state().is_live() {
+        return Err(Refused::Ended);
+    }
+    if update.queue_id.is_some() && !matches!(change.state(), State::Queued | State::Bot) {
+        return Err(Refused::NotActive);
+    }
+    let user = update.user.map(|changes| change.progress.user.merged(changes));
+    if let Some(user) = &user {
+        change.progress.user = Arc::new(user.clone());
+    }
+    change.call(
+        Call::Update {
+            queue_id: update.queue_id,
+            user: user.map(Box::new),
+        },
+        UPDATE_FOR,
+    );
+    Ok(())
+}
+
+pub(super) fn end(change: &mut Change<'_>, end: EndHandover) -> Result<(), Refused> {
+    if change.state() == State::Creating {
+        change.progress.end_requested = Some(end);
+        return Ok(());
+    }
+    allowed(change.state())?;
+    let reason = if change.progress.agents.nobody_ever() {
+        EndReason::Cancelled
+    } else {
+        end.reason
+    };
+    change.end_and_leave(reason, end.message);
+    Ok(())
+}
+
+pub(super) fn not_created(change: &mut Change<'_>, problem: &RawJson) {
+    if change.state() == State::Creating {
+        change.fail(problem);
+    }
+}
+
+pub(super) fn fate(change: &mut Change<'_>, message: &MessageId, client_id: Option<&str>, status: MessageStatus) {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Extra<'a> {
+        message_id: &'a MessageId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_message_id: Option<&'a str>,
+        status: MessageStatus,
+    }
+    change.log(
+        EventType::MessageStatus,
+        &Extra {
+            message_id: message,
+            client_message_id: client_id,
+            status,
+        },
+    );
+}
+
+/// Cards ride with the last part, so that the message counts as accepted once 8x8 has all of it.
+fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
+    let count = message.parts.len().max(1);
+    (0..count)
+        .map(|n| MessagePart {
+            message: message.id.clone(),
+            last: n + 1 == count,
+            author,
+            text: message.parts.get(n).cloned(),
+            cards: if n + 1 == count {
+                message.cards.clone()
+            } else {
+                Vec::new()
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,20 @@
+//! The state table: what one input makes of a handover. Pure but for the ids it gives out.
+//!
+//! `next` is the only way a handover changes. The caller holds the handover's lock, commits the transition and only then
+//! lets memory follow.
+
+mod calls;
+mod change;
+mod deadlines;
+mod next;
+mod webhook;
+
+pub use change::Transition;
+pub use deadlines::next_deadline;
+pub use next::Answer;
+pub use next::Input;
+pub use next::Refused;
+pub use next::next;
+
+#[cfg(test)]
+mod tests;

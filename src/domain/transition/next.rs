@@ -1,0 +1,94 @@
+//! One input in, one transition out.
+
+use thiserror::Error;
+
+use crate::domain::AgentRef;
+use crate::domain::ConversationId;
+use crate::domain::EndHandover;
+use crate::domain::EventType;
+use crate::domain::Handover;
+use crate::domain::MessageId;
+use crate::domain::MessageStatus;
+use crate::domain::RawJson;
+use crate::domain::SendMessage;
+use crate::domain::Timestamp;
+use crate::domain::UpdateHandover;
+use crate::domain::WebhookEvent;
+use crate::domain::transition::Transition;
+use crate::domain::transition::calls;
+use crate::domain::transition::change::Change;
+use crate::domain::transition::deadlines;
+use crate::domain::transition::webhook;
+
+/// Everything that can happen to a handover.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// 8x8 called our webhook.
+    Webhook(WebhookEvent),
+    /// 8x8 accepted the create, or was found to have.
+    Created(ConversationId),
+    /// 8x8 refused the create, or was found not to have it. Carries the problem the bot is told.
+    NotCreated(RawJson),
+    Send(SendMessage),
+    Update(UpdateHandover),
+    /// A change that 8x8 did not carry out.
+    UpdateFailed(RawJson),
+    End(EndHandover),
+    /// The fate of a message changed after the bot was answered.
+    MessageFate {
+        message: MessageId,
+        client_message_id: Option<String>,
+        status: MessageStatus,
+    },
+    /// A timer may be due; which one is decided by the time.
+    Deadline,
+    /// 8x8 was asked whether the conversation goes on.
+    Asked(Answer),
+}
+
+/// What 8x8 said of a conversation whose last agent left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Idle, or not known to 8x8 any more.
+    Over,
+    /// It goes on, with this agent or waiting for one.
+    GoesOn {
+        agent: Option<AgentRef>,
+        in_queue: bool,
+    },
+    CouldNotTell,
+}
+
+/// The bot asked for something this state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    #[error("the handover is over")]
+    Ended,
+    #[error("the handover is not in a state that allows this")]
+    NotActive,
+}
+
+pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transition, Refused> {
+    let mut change = Change::of(handover, now);
+    match input {
+        Input::Webhook(event) => webhook::apply(&mut change, event),
+        Input::Created(conversation) => webhook::accept(&mut change, conversation),
+        Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
+        Input::Send(message) => calls::send(&mut change, message)?,
+        Input::Update(update) => calls::update(&mut change, update)?,
+        Input::UpdateFailed(problem) => {
+            change.log(EventType::UpdateFailed, &serde_json::json!({"problem": problem}));
+        }
+        Input::End(end) => calls::end(&mut change, end)?,
+        Input::MessageFate {
+            message,
+            client_message_id,
+            status,
+        } => {
+            calls::fate(&mut change, &message, client_message_id.as_deref(), status);
+        }
+        Input::Deadline => deadlines::due(&mut change),
+        Input::Asked(answer) => deadlines::asked(&mut change, answer),
+    }
+    Ok(change.finish())
+}

@@ -1,0 +1,311 @@
+//! What 8x8's events make of a handover. Events come in no promised order and more than once: each rule says what an old
+//! or repeated one does.
+
+use serde::Serialize;
+
+use crate::domain::AgentRef;
+use crate::domain::AttachmentSeen;
+use crate::domain::ConversationId;
+use crate::domain::ConversationState;
+use crate::domain::ConversationUpdate;
+use crate::domain::EndReason;
+use crate::domain::EventType;
+use crate::domain::MessageId;
+use crate::domain::MessageSeen;
+use crate::domain::Queue;
+use crate::domain::RawJson;
+use crate::domain::Source;
+use crate::domain::State;
+use crate::domain::WebhookEvent;
+use crate::domain::WebhookKind;
+use crate::domain::agent::Told;
+use crate::domain::transition::change::Change;
+
+/// Applies one event. An event for a handover still being created proves that 8x8 took it.
+pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
+    let WebhookEvent {
+        conversation,
+        source,
+        kind,
+    } = event;
+    accept(change, conversation);
+    let at = source.timestamp.unwrap_or(change.now.as_millis());
+    let told = Telling { source: &source, at };
+    match kind {
+        WebhookKind::ConversationUpdate(update) => conversation_update(change, &told, update),
+        WebhookKind::Queued(queue) => queued(change, &told, queue),
+        WebhookKind::AgentJoined(agent) => told.joined(change, &agent),
+        WebhookKind::AgentLeft(agent) => left(change, &told, &agent),
+        WebhookKind::UserLeft => user_left(change, &told),
+        WebhookKind::Transfer => transfer(change, &told),
+        WebhookKind::Message(message) => said(change, &told, &message),
+        WebhookKind::Typing { users, active } => {
+            typing(change, &told, &serde_json::json!({"active": active, "users": users}))
+        }
+        WebhookKind::Action { name, value } => {
+            change.log(
+                EventType::ActionSubmitted,
+                &told.with(
+                    "action",
+                    Action {
+                        name: &name,
+                        value: &value,
+                    },
+                ),
+            );
+        }
+        WebhookKind::Unrecognized { raw } => change.log(EventType::Unrecognized, &told.with("raw", raw)),
+        WebhookKind::UserJoined | WebhookKind::OwnTyping => {}
+    }
+}
+
+/// 8x8 took the conversation: by its answer, or by the first event that names it.
+pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
+    if change.state() != State::Creating {
+        return;
+    }
+    change.progress.conversation = Some(conversation);
+    change.progress.state = State::Queued;
+    change.progress.queued_since = Some(change.now);
+    let end = change.progress.end_requested.take();
+    change.log(EventType::HandoverAccepted, &serde_json::json!({}));
+    if let Some(end) = end {
+        change.end_and_leave(EndReason::Cancelled, end.message);
+    }
+}
+
+/// An agent who joined without an event of 8x8's to tell it by.
+pub(super) fn joined(change: &mut Change<'_>, agent: &AgentRef, at: i64) {
+    if enter(change, agent, at) {
+        change.log(EventType::AgentJoined, &serde_json::json!({"agent": agent}));
+    }
+}
+
+/// 8x8's event as the bot is told of it.
+struct Telling<'a> {
+    source: &'a Source,
+    at: i64,
+}
+
+impl Telling<'_> {
+    fn with(&self, name: &str, value: impl Serialize) -> impl Serialize {
+        let mut fields = serde_json::Map::new();
+        fields.insert("source".to_owned(), serde_json::json!(self.source));
+        Fields {
+            name: name.to_owned(),
+            value,
+            source: fields,
+        }
+    }
+
+    fn joined(&self, change: &mut Change<'_>, agent: &AgentRef) {
+        if enter(change, agent, self.at) {
+            change.log(EventType::AgentJoined, &self.with("agent", agent));
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Action<'a> {
+    name: &'a str,
+    value: &'a RawJson,
+}
+
+/// `{<name>: value, "source": {…}}`, with raw JSON in `value` left as it is.
+struct Fields<V> {
+    name: String,
+    value: V,
+    source: serde_json::Map<String, serde_json::Value>,
+}
+
+impl<V: Serialize> Serialize for Fields<V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(&self.name, &self.value)?;
+        for (key, value) in &self.source {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+/// Whether the join is worth telling. Only a join that is news moves the state.
+fn enter(change: &mut Change<'_>, agent: &AgentRef, at: i64) -> bool {
+    match change.progress.agents.join(agent, at) {
+        Told::Again => false,
+        Told::Late => true,
+        Told::News => {
+            if change.state().is_live() {
+                change.progress.state = State::Active;
+                change.progress.agent_joined_at.get_or_insert(change.now);
+                change.progress.queued_since = None;
+                change.progress.transfer_seen = false;
+                change.progress.ask_at = None;
+                change.progress.asked = 0;
+                change.progress.last_message_at = change.now;
+                mark(change, at);
+            }
+            true
+        }
+    }
+}
+
+fn left(change: &mut Change<'_>, told: &Telling<'_>, agent: &AgentRef) {
+    let meaning = change.progress.agents.leave(agent, told.at);
+    if meaning == Told::Again {
+        return;
+    }
+    let grace = change.now.plus(change.before().facts.timers.transfer_grace);
+    match change.state() {
+        State::Active if meaning == Told::News && change.progress.agents.nobody_present() => {
+            change.progress.state = State::Transferring;
+            change.progress.ask_at = Some(grace);
+            mark(change, told.at);
+        }
+        // The leave overtook its join: whether anyone else will come is for 8x8 to say.
+        State::Queued => change.progress.ask_at = Some(grace),
+        State::Creating | State::Active | State::Transferring | State::Bot | State::Ended | State::Failed => {}
+    }
+    let known = AgentRef {
+        id: agent.id.clone(),
+        name: change
+            .progress
+            .agents
+            .get(&agent.id)
+            .and_then(|agent| agent.name.clone()),
+    };
+    change.log(EventType::AgentLeft, &told.with("agent", known));
+}
+
+fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
+    let old = is_old(change, told.at);
+    match change.state() {
+        State::Queued if !old => change.progress.queue = Some(queue.clone()),
+        State::Bot if !old => {
+            change.progress.state = State::Queued;
+            change.progress.queued_since = Some(change.now);
+            change.progress.queue = Some(queue.clone());
+            mark(change, told.at);
+        }
+        State::Transferring if !old => {
+            change.progress.transfer_seen = true;
+            change.progress.queue = Some(queue.clone());
+            mark(change, told.at);
+        }
+        State::Active if !old => change.progress.queue = Some(queue.clone()),
+        State::Creating | State::Queued | State::Bot | State::Transferring | State::Active => {}
+        State::Ended | State::Failed => return,
+    }
+    change.log(EventType::HandoverQueued, &told.with("queue", queue));
+}
+
+fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
+    match change.state() {
+        State::Active | State::Transferring => {
+            if change.progress.agents.newest_join().is_none_or(|join| told.at >= join) {
+                change.progress.transfer_seen = true;
+            }
+        }
+        State::Creating | State::Queued | State::Bot => {}
+        State::Ended | State::Failed => return,
+    }
+    change.log(EventType::HandoverTransferred, &told.only_source());
+}
+
+impl Telling<'_> {
+    fn only_source(&self) -> impl Serialize {
+        serde_json::json!({"source": self.source})
+    }
+}
+
+fn user_left(change: &mut Change<'_>, told: &Telling<'_>) {
+    if change.state().is_live() && !is_old(change, told.at) {
+        change.end(EndReason::UserLeft);
+    }
+}
+
+fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: ConversationUpdate) {
+    if !change.state().is_live() {
+        return;
+    }
+    let old = is_old(change, told.at);
+    if let Some(agent) = &update.agent {
+        told.joined(change, agent);
+    }
+    if update.state == Some(ConversationState::Idle) && !old {
+        change.end(EndReason::AgentEnded);
+        return;
+    }
+    match change.progress.conversation_seen.replace(update.fingerprint) {
+        Some(seen) if seen != update.fingerprint => {
+            change.log(EventType::ConversationUpdated, &told.with("conversation", update.raw));
+        }
+        Some(_) | None => {}
+    }
+}
+
+fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        id: MessageId,
+        text: &'a str,
+        sender: Sender<'a>,
+        attachments: &'a [AttachmentSeen],
+        cards: &'a [RawJson],
+    }
+    #[derive(Serialize)]
+    struct Sender<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    }
+    if is_echo(change.state(), message) {
+        return;
+    }
+    let known = change
+        .progress
+        .agents
+        .get(&message.sender.id)
+        .and_then(|agent| agent.name.clone());
+    let id = MessageId::generate(change.now);
+    change.progress.last_message_at = change.now;
+    let said = Said {
+        id,
+        text: &message.text,
+        sender: Sender {
+            kind: &message.sender_type,
+            id: &message.sender.id,
+            name: message.sender.name.clone().or(known),
+        },
+        attachments: &message.attachments,
+        cards: &message.cards,
+    };
+    change.log(EventType::MessageCreated, &told.with("message", said));
+}
+
+/// What the bot posted comes back as an event. Only where the bot leads is the user someone else's voice.
+fn is_echo(state: State, message: &MessageSeen) -> bool {
+    match message.sender_type.as_str() {
+        "bot" => true,
+        "user" => state != State::Bot || message.is_echo,
+        _ => message.is_echo,
+    }
+}
+
+fn typing(change: &mut Change<'_>, told: &Telling<'_>, typing: &serde_json::Value) {
+    if change.state().is_live() {
+        change.tell(EventType::AgentTyping, &told.with("typing", typing));
+    }
+}
+
+fn mark(change: &mut Change<'_>, at: i64) {
+    change.progress.state_mark = change.progress.state_mark.max(Some(at));
+}
+
+/// Older, by 8x8's clock, than what last moved the state.
+fn is_old(change: &Change<'_>, at: i64) -> bool {
+    change.progress.state_mark.is_some_and(|mark| at < mark)
+}

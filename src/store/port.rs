@@ -1,0 +1,135 @@
+//! The contract of a store. Each method is one transaction, named from the domain.
+//!
+//! What every back end promises:
+//!
+//! * **Durable.** A method that returns `Ok` has its changes on disk. One that returns an error changed nothing, except
+//!   `StoreError::Broken`, after which nothing is known and the process must stop.
+//! * **Whole.** `commit` and `open` write all of what they are given or none of it; a webhook event's receipt, the
+//!   handover's new state, its events and its calls can not be seen apart.
+//! * **In order.** `commit` is compare-and-set on the handover's version, so that a handover's events have the numbers
+//!   1, 2, 3 … in the order of their commits. A bot's events have positions that rise in the order of their commits.
+//! * **Once.** A webhook event is known by (account, event id): the second commit that brings it changes nothing and says
+//!   `Seen`. An idempotency key is known by (bot, scope, key): the second that brings it says `KeyTaken`.
+//! * **One holder.** `claim` gives a lane's head to one caller at a time, the lowest undelivered event of the lane and no
+//!   other. The claim ends by `settle` with its epoch, or with the process that held it: claims are not durable, a new
+//!   process finds every lane free. What was in flight then is tried again; the bot drops repeats by the event's id.
+//! * **Nothing skipped.** A lane moves past an event only when it was delivered, or in the transaction that puts it aside
+//!   or among the failed deliveries.
+
+use async_trait::async_trait;
+
+use crate::domain::AccountId;
+use crate::domain::BotName;
+use crate::domain::ConversationId;
+use crate::domain::Handover;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::MessageRecord;
+use crate::domain::Timestamp;
+use crate::domain::WebhookReceipt;
+use crate::store::Aside;
+use crate::store::BotEvents;
+use crate::store::CallSettled;
+use crate::store::Claimed;
+use crate::store::Commit;
+use crate::store::Committed;
+use crate::store::DueLane;
+use crate::store::EventPage;
+use crate::store::HandoverFilter;
+use crate::store::HandoverPage;
+use crate::store::IdempotencyClaim;
+use crate::store::IdempotencyRecord;
+use crate::store::Kept;
+use crate::store::KeptAnswer;
+use crate::store::Loaded;
+use crate::store::Opened;
+use crate::store::Settlement;
+use crate::store::StoreError;
+use crate::store::Target;
+
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Live handovers, those with open calls, and the open calls.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Writes the intent to create a conversation, before 8x8 is asked. The handover has version 0 and no events.
+    async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError>;
+
+    /// Writes a transition.
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
+
+    /// Settles a call that changes nothing else.
+    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError>;
+
+    /// Keeps a signed webhook event that no handover is known for yet, or that could not be read (no conversation).
+    async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError>;
+
+    /// The kept events of a conversation that no handover has taken yet, oldest first. `commit` with the receipt takes one.
+    async fn unplaced(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Vec<WebhookReceipt>, StoreError>;
+
+    async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError>;
+
+    /// The newest handover that stood on this conversation, live or over.
+    async fn handover_of_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<Handover>, StoreError>;
+
+    /// A bot's handovers, newest first.
+    async fn handovers(&self, filter: HandoverFilter) -> Result<HandoverPage, StoreError>;
+
+    /// A handover's events after a sequence, oldest first; `None` when there is no such handover.
+    async fn events(&self, id: &HandoverId, after: u64, limit: usize) -> Result<Option<EventPage>, StoreError>;
+
+    /// A bot's events after a position, oldest first.
+    async fn bot_events(&self, bot: &BotName, after: i64, limit: usize) -> Result<BotEvents, StoreError>;
+
+    /// The position of a bot's newest event, 0 when there is none.
+    async fn bot_position(&self, bot: &BotName) -> Result<i64, StoreError>;
+
+    async fn message(&self, handover: &HandoverId, id: &MessageId) -> Result<Option<MessageRecord>, StoreError>;
+
+    async fn message_by_client_id(&self, handover: &HandoverId, id: &str) -> Result<Option<MessageRecord>, StoreError>;
+
+    /// A handover's messages, oldest first.
+    async fn messages(&self, handover: &HandoverId) -> Result<Vec<MessageRecord>, StoreError>;
+
+    async fn idempotency(&self, bot: &BotName, scope: &str, key: &str)
+    -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Keeps the answer of a call; with `claim` also its key, for calls that reserved none before.
+    async fn keep_answer(&self, claim: IdempotencyClaim, answer: KeptAnswer) -> Result<(), StoreError>;
+
+    /// Frees a key whose call did nothing, so that the same key may try again.
+    async fn release_key(&self, bot: &BotName, scope: &str, key: &str) -> Result<(), StoreError>;
+
+    /// Lanes with something to deliver that nobody holds, due at or before `until`, those that wait longest first.
+    async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError>;
+
+    /// Events retried beside their lane, likewise.
+    async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError>;
+
+    /// The heads of those targets that have something due by `now` and that nobody holds.
+    async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Ends claims. For each settlement, in their order: whether its claim still held, and the lane has more to deliver
+    /// at once.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError>;
+
+    /// Deletes at most `limit` rows that nobody needs any more: unplaced events and idempotency keys older than
+    /// `keys_before`, handovers that ended before `handovers_before` with all that hangs on them. How many went.
+    async fn prune(
+        &self,
+        keys_before: Timestamp,
+        handovers_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
+
+    /// Whether the store takes writes now.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
