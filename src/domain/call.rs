@@ -39,6 +39,8 @@ pub enum Call {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagePart {
     pub message: MessageId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<String>,
     /// Whether this is the last part, whose acceptance is the message's.
     pub last: bool,
     pub author: AuthorType,

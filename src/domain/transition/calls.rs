@@ -25,7 +25,7 @@ use crate::domain::transition::change::Change;
 const UPDATE_FOR: Duration = Duration::from_mins(2);
 
 /// Messages, typing and the end go where a conversation stands.
-pub(super) fn allowed(state: State) -> Result<(), Refused> {
+pub fn allowed(state: State) -> Result<(), Refused> {
     match state {
         State::Queued | State::Active | State::Transferring | State::Bot => Ok(()),
         State::Creating => Err(Refused::NotActive),
@@ -127,6 +127,7 @@ fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
     (0..count)
         .map(|n| MessagePart {
             message: message.id.clone(),
+            client_message_id: message.client_message_id.clone(),
             last: n + 1 == count,
             author,
             text: message.parts.get(n).cloned(),

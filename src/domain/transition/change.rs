@@ -34,6 +34,13 @@ pub struct Transition {
     pub message: Option<MessageRecord>,
 }
 
+impl Transition {
+    /// Nothing to write: at most something ephemeral to tell.
+    pub fn says_nothing(&self) -> bool {
+        !self.changed && self.events.is_empty() && self.calls.is_empty() && self.message.is_none()
+    }
+}
+
 pub(super) struct Change<'a> {
     before: &'a Handover,
     pub(super) progress: Progress,

@@ -9,6 +9,7 @@ mod deadlines;
 mod next;
 mod webhook;
 
+pub use calls::allowed;
 pub use change::Transition;
 pub use deadlines::next_deadline;
 pub use next::Answer;

@@ -1,0 +1,141 @@
+//! One webhook event in.
+
+use std::sync::Arc;
+
+use crate::domain::ConversationId;
+use crate::domain::Handover;
+use crate::domain::WebhookEvent;
+use crate::domain::WebhookKind;
+use crate::domain::WebhookReceipt;
+use crate::domain::transition::Input;
+use crate::handovers::Handovers;
+use crate::handovers::service::Along;
+use crate::handovers::service::ChangeError;
+use crate::handovers::service::Changed;
+use crate::handovers::session_map::Slot;
+use crate::store::Kept;
+use crate::store::StoreError;
+use crate::webhook::decode_kept;
+
+/// What became of an event. All of these are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    Recorded,
+    /// Recorded before. Another body under the same id is somebody's forgery, or 8x8's mistake.
+    Repeated { same_body: bool },
+    /// No handover is known for it yet.
+    Kept,
+}
+
+impl Handovers {
+    /// Applies an event that 8x8 signed. An event of a conversation nobody knows is kept: its create call may still be
+    /// under way, or never have been answered.
+    pub async fn apply(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+        let this = Arc::clone(self);
+        self.parts.supervisor.finish(async move { this.apply_now(event, receipt).await }).await?
+    }
+
+    /// Keeps a proven event that cannot be read: a repeat would read no better.
+    pub async fn keep_unread(&self, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+        Ok(Applied::from(self.parts.store.keep_unplaced(receipt).await?))
+    }
+
+    async fn apply_now(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+        if let Some(slot) = self.route(&event, &receipt).await? {
+            return self.apply_to(&slot, event, receipt).await;
+        }
+        let account = receipt.account.clone();
+        let kept = self.parts.store.keep_unplaced(receipt).await?;
+        // The create call may have been answered between the look and the keeping.
+        if let Some(slot) = self.session_map.on_conversation(&account, &event.conversation) {
+            let mut handover = slot.handover.lock().await;
+            self.apply_kept(&slot, &mut handover).await?;
+        }
+        Ok(Applied::from(kept))
+    }
+
+    async fn apply_to(self: &Arc<Self>, slot: &Arc<Slot>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+        let mut handover = slot.handover.lock().await;
+        let was_bound = handover.progress.conversation.is_some();
+        let along = Along { receipt: Some(receipt), ..Along::default() };
+        let changed = self.change_locked(slot, &mut handover, Input::Webhook(event), along).await?;
+        if !was_bound && handover.progress.conversation.is_some() {
+            self.apply_kept(slot, &mut handover).await?;
+        }
+        Ok(match changed {
+            Changed::Done => Applied::Recorded,
+            Changed::Seen { same_body } => Applied::Repeated { same_body },
+        })
+    }
+
+    /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
+    async fn route(&self, event: &WebhookEvent, receipt: &WebhookReceipt) -> Result<Option<Arc<Slot>>, StoreError> {
+        let account = &receipt.account;
+        if let Some(slot) = self.session_map.on_conversation(account, &event.conversation) {
+            return Ok(Some(slot));
+        }
+        if let WebhookKind::ConversationUpdate(update) = &event.kind
+            && let Some(id) = &update.handover
+            && let Some(slot) = self.slot(id).await?
+        {
+            let handover = slot.handover.lock().await;
+            if &handover.facts.account == account && stands_on(&handover, &event.conversation) {
+                drop(handover);
+                return Ok(Some(slot));
+            }
+        }
+        let stored = self.parts.store.handover_of_conversation(account, &event.conversation).await?;
+        Ok(stored.map(|handover| self.take_in(handover)))
+    }
+
+    /// Applies what was kept for a conversation before its handover was known, oldest first, under the slot's lock, so
+    /// that newer events wait their turn.
+    pub(super) async fn apply_kept(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        handover: &mut tokio::sync::MutexGuard<'_, Handover>,
+    ) -> Result<(), ChangeError> {
+        let Some(conversation) = handover.progress.conversation.clone() else { return Ok(()) };
+        for receipt in self.parts.store.unplaced(&handover.facts.account, &conversation).await? {
+            if let Some(event) = decode_kept(&receipt) {
+                let along = Along { receipt: Some(receipt), ..Along::default() };
+                self.change_locked(slot, handover, Input::Webhook(event), along).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the store or the process kept an event from being recorded: 8x8 is to repeat it.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    CutOff(#[from] crate::supervisor::CutOff),
+    #[error("the event could not be applied")]
+    Unexpected,
+}
+
+impl From<ChangeError> for ApplyError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Store(error) => Self::Store(error),
+            // An event is never refused and brings no idempotency key.
+            ChangeError::Refused(_) | ChangeError::KeyTaken(_) => Self::Unexpected,
+        }
+    }
+}
+
+impl From<Kept> for Applied {
+    fn from(kept: Kept) -> Self {
+        match kept {
+            Kept::New => Self::Kept,
+            Kept::Seen { same_body } => Self::Repeated { same_body },
+        }
+    }
+}
+
+fn stands_on(handover: &Handover, conversation: &ConversationId) -> bool {
+    handover.progress.conversation.as_ref().is_none_or(|known| known == conversation)
+}

@@ -1,0 +1,57 @@
+//! Why a bot's call was not carried out, as the decision its caller has to take.
+
+use thiserror::Error;
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::domain::HandoverId;
+use crate::domain::transition::Refused;
+use crate::handovers::service::ChangeError;
+use crate::store::IdempotencyRecord;
+use crate::store::StoreError;
+use crate::supervisor::CutOff;
+
+#[derive(Debug, Error)]
+pub enum CommandError {
+    #[error("no such handover")]
+    NotFound,
+    #[error("the session has a live handover already")]
+    Exists(HandoverId),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Neither the call, nor the bot, nor the tenant says which channel to use.
+    #[error("no channel is configured")]
+    NoChannel,
+    /// `properties` would overwrite what the gateway sets; names where.
+    #[error("properties may not overwrite {0}")]
+    Properties(String),
+    /// Another call holds the idempotency key.
+    #[error("the idempotency key is taken")]
+    KeyTaken(Box<IdempotencyRecord>),
+    /// The same `clientMessageId` came with other content.
+    #[error("the client message id was used for another message")]
+    OtherMessage,
+    /// So many calls to 8x8 wait for this handover that no more are taken.
+    #[error("too many messages wait for 8x8")]
+    LaneFull,
+    /// 8x8 said no, or was not reached, or did not say.
+    #[error("8x8 did not carry it out")]
+    ChatGateway {
+        #[source]
+        error: ChatGatewayError,
+        handover: Option<HandoverId>,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
+}
+
+impl From<ChangeError> for CommandError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(refused) => Self::Refused(refused),
+            ChangeError::Store(error) => Self::Store(error),
+            ChangeError::KeyTaken(record) => Self::KeyTaken(Box::new(record)),
+        }
+    }
+}

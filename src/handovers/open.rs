@@ -1,0 +1,183 @@
+//! A bot asks for an agent: the intent is written, 8x8 is asked once, and its answer is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::CreateConversation;
+use crate::chat_gateway::HistoryMessage;
+use crate::domain::ConversationId;
+use crate::domain::Facts;
+use crate::domain::Handover;
+use crate::domain::HandoverId;
+use crate::domain::Origin;
+use crate::domain::RawJson;
+use crate::domain::State;
+use crate::domain::Timers;
+use crate::domain::User;
+use crate::domain::transition::Input;
+use crate::handovers::Bot;
+use crate::handovers::CommandError;
+use crate::handovers::Duplicate;
+use crate::handovers::Handovers;
+use crate::handovers::Key;
+use crate::handovers::problem;
+use crate::handovers::service::Along;
+use crate::handovers::service::ChangeError;
+use crate::handovers::session_map::Slot;
+use crate::store::Opened;
+use crate::store::Reference;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A valid request for a handover.
+#[derive(Debug)]
+pub struct OpenHandover {
+    pub bot: Arc<Bot>,
+    pub user: User,
+    pub history: Vec<HistoryMessage>,
+    pub queue_id: Option<String>,
+    pub channel_id: Option<String>,
+    pub callback_url: Option<String>,
+    pub bot_session_id: Option<String>,
+    pub metadata: Option<RawJson>,
+    /// Merged into what 8x8 is sent.
+    pub properties: Option<RawJson>,
+    pub queue_timeout: Option<Duration>,
+    pub idle_timeout: Option<Duration>,
+    pub max_age: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub enum OpenedAs {
+    New(Handover),
+    /// The session's live one, where the bot's setting says so.
+    Existing(Handover),
+}
+
+impl Handovers {
+    pub async fn open(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
+        let this = Arc::clone(self);
+        self.parts.supervisor.finish(async move { this.open_now(command, key).await }).await?
+    }
+
+    async fn open_now(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
+        let facts = self.facts(&command)?;
+        let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
+        let handover = Handover::creating(facts, command.user.clone());
+        let claim = key.as_ref().map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));
+        let create = CreateConversation {
+            handover: id.clone(),
+            channel_id: handover.facts.channel_id.clone(),
+            queue_id: handover.facts.queue_id.clone(),
+            user: command.user,
+            history: command.history,
+            properties: command.properties,
+        };
+        // A conflict with what we set shows before anything is written or sent.
+        let body = create.body().map_err(CommandError::Properties)?;
+        match self.parts.store.open(handover.clone(), claim).await? {
+            Opened::Done => {}
+            Opened::SessionTaken(taken) => return self.taken(&bot, taken).await,
+            Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
+        }
+        let slot = self.take_in(handover);
+        let asked = self.ask_for_conversation(&bot, body).await;
+        self.conclude_create(&slot, asked, &bot, key).await?;
+        let handover = slot.handover.lock().await.clone();
+        Ok(OpenedAs::New(handover))
+    }
+
+    fn facts(&self, command: &OpenHandover) -> Result<Facts, CommandError> {
+        let (bot, tenant) = (&command.bot, &command.bot.tenant);
+        let now = self.parts.clock.now();
+        let first = |a: &Option<String>, b: &Option<String>, c: &Option<String>| a.clone().or_else(|| b.clone()).or_else(|| c.clone());
+        Ok(Facts {
+            id: HandoverId::generate(now),
+            tenant: tenant.name.clone(),
+            account: tenant.account.clone(),
+            bot: bot.name.clone(),
+            origin: Origin::Bot,
+            channel_id: first(&command.channel_id, &bot.channel_id, &tenant.channel_id).ok_or(CommandError::NoChannel)?,
+            queue_id: first(&command.queue_id, &bot.queue_id, &tenant.queue_id),
+            one_per_session: bot.duplicate != Duplicate::Allow,
+            bot_session_id: command.bot_session_id.clone(),
+            metadata: command.metadata.clone(),
+            callback_url: command.callback_url.clone(),
+            reopened_from: None,
+            timers: Timers {
+                queue: command.queue_timeout.or(bot.queue_timeout),
+                idle: command.idle_timeout.or(bot.idle_timeout),
+                max_age: command.max_age.unwrap_or(bot.max_age),
+                transfer_grace: tenant.transfer_grace,
+            },
+            created_at: now,
+        })
+    }
+
+    async fn taken(self: &Arc<Self>, bot: &Bot, id: HandoverId) -> Result<OpenedAs, CommandError> {
+        match bot.duplicate {
+            Duplicate::Return => {
+                let slot = self.slot(&id).await?.ok_or(CommandError::NotFound)?;
+                let handover = slot.handover.lock().await.clone();
+                Ok(OpenedAs::Existing(handover))
+            }
+            Duplicate::Reject | Duplicate::Allow => Err(CommandError::Exists(id)),
+        }
+    }
+
+    /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
+    async fn ask_for_conversation(&self, bot: &Bot, body: serde_json::Value) -> Result<ConversationId, ChatGatewayError> {
+        let clock = &self.parts.clock;
+        let until = clock.now().plus(bot.tenant.send_wait);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match bot.tenant.chat_gateway.create(&body).await {
+                Ok(created) => return Ok(created.id),
+                Err(error) => error,
+            };
+            let wait = pause.max(error.retry_after().unwrap_or_default());
+            if !error.is_provably_unsent() || clock.now().plus(wait) > until {
+                return Err(error);
+            }
+            clock.sleep(wait).await;
+            pause *= 2;
+        }
+    }
+
+    async fn conclude_create(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        asked: Result<ConversationId, ChatGatewayError>,
+        bot: &Bot,
+        key: Option<Key>,
+    ) -> Result<(), CommandError> {
+        let error = match asked {
+            Ok(conversation) => return self.bind(slot, Input::Created(conversation)).await.map_err(CommandError::from),
+            Err(error) => error,
+        };
+        // An event of 8x8's may have told by now that it did take the conversation.
+        if slot.handover.lock().await.state() != State::Creating {
+            return Ok(());
+        }
+        let handover = Some(slot.id.clone());
+        if matches!(error, ChatGatewayError::Unanswered { .. }) {
+            tracing::warn!(handover.id = %slot.id, "8x8 did not say whether it took the conversation, looking for it");
+            self.resolve_create(slot, self.parts.clock.now());
+            return Err(CommandError::ChatGateway { error, handover });
+        }
+        self.bind(slot, Input::NotCreated(problem::of_create(&error, &slot.id))).await?;
+        if let (true, Some(key)) = (error.is_provably_unsent(), key) {
+            self.parts.store.release_key(&bot.name, &key.scope, &key.key).await?;
+        }
+        Err(CommandError::ChatGateway { error, handover })
+    }
+
+    /// Writes 8x8's answer to a create, and applies the events that came before it.
+    pub(super) async fn bind(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) -> Result<(), ChangeError> {
+        let mut handover = slot.handover.lock().await;
+        let was_bound = handover.progress.conversation.is_some();
+        self.change_locked(slot, &mut handover, input, Along::default()).await?;
+        if was_bound { Ok(()) } else { self.apply_kept(slot, &mut handover).await }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a bot is told of 8x8's refusals, in an answer or in an event.
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::Fault;
+use crate::domain::HandoverId;
+use crate::domain::RawJson;
+use crate::problem::Problem;
+use crate::problem::ProblemCode;
+use crate::problem::Upstream;
+
+/// Seconds after which a call that 8x8 did not get may be tried again.
+const TRY_AGAIN: u64 = 5;
+
+/// The problem a call to 8x8 ended with.
+pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
+    match error {
+        ChatGatewayError::NotSent { .. } => {
+            Problem::new(ProblemCode::UpstreamUnavailable, "8x8 could not be reached; nothing was sent, try again").retry_after(TRY_AGAIN)
+        }
+        ChatGatewayError::Throttled { after } => {
+            let seconds = after.map_or(TRY_AGAIN, |after| after.as_secs().max(1));
+            let detail = "8x8 limits the rate of calls and did not take this one; try again after the time in Retry-After";
+            Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(seconds)
+        }
+        ChatGatewayError::Unanswered { .. } => Problem::new(
+            ProblemCode::UpstreamTimeout,
+            "8x8 did not answer and may have taken the call; it is being looked for. Repeat with the same Idempotency-Key to learn the outcome",
+        ),
+        ChatGatewayError::Refused { status, fault, code, message, reference_id } => {
+            let upstream = Upstream { status: *status, reference_id: reference_id.clone(), message: message.clone() };
+            let said = message.as_deref().or(code.as_deref()).unwrap_or("no reason given");
+            let mut problem = match fault {
+                Fault::Credentials => Problem::new(
+                    ProblemCode::UpstreamUnauthorized,
+                    "8x8 refused the gateway's API key or tenant id; an operator has to check tenants.*.api_key and tenants.*.tenant_id",
+                ),
+                Fault::BotData => {
+                    Problem::new(ProblemCode::UpstreamRejected, format!("8x8 refused what was sent: {said}")).with_status(422)
+                }
+                Fault::NotFound | Fault::Other => {
+                    Problem::new(ProblemCode::UpstreamRejected, format!("8x8 answered {status}: {said}"))
+                }
+            };
+            problem.upstream = Some(upstream);
+            problem
+        }
+    }
+}
+
+pub(super) fn of_create(error: &ChatGatewayError, handover: &HandoverId) -> RawJson {
+    raw(&of_chat_gateway(error).about(handover.clone()))
+}
+
+/// 8x8 shows that it does not have the conversation.
+pub(super) fn never_taken(handover: &HandoverId) -> RawJson {
+    let detail = "8x8 did not answer the create, and has no conversation of it; create a new handover";
+    raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
+}
+
+pub(super) fn of_update(error: Option<&ChatGatewayError>) -> RawJson {
+    raw(&error.map_or_else(|| Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"), of_chat_gateway))
+}
+
+fn raw(problem: &Problem) -> RawJson {
+    #[expect(clippy::expect_used, reason = "strings and numbers only")]
+    RawJson::of(problem).expect("a problem serialises")
+}

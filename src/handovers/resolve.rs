@@ -1,0 +1,153 @@
+//! What became of a call that 8x8 may or may not have taken: present, absent, or could not tell. Never a guess.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::Fault;
+use crate::chat_gateway::MessageView;
+use crate::domain::CallRecord;
+use crate::domain::ConversationId;
+use crate::domain::HandoverId;
+use crate::domain::MessagePart;
+use crate::domain::MessageStatus;
+use crate::domain::State;
+use crate::domain::Timestamp;
+use crate::domain::transition::Input;
+use crate::handovers::Handovers;
+use crate::handovers::carry_out::Target;
+use crate::handovers::problem;
+use crate::handovers::service::Along;
+use crate::handovers::session_map::Slot;
+
+/// What 8x8 took may show only after a while: an absence counts when it still holds this long after the call.
+const SETTLE: Duration = Duration::from_secs(5);
+/// 8x8's clock may be this far from ours without making a message look older than its sending.
+const SKEW: Duration = Duration::from_secs(2);
+/// Beyond this no clock is that wrong.
+const WIDE: Duration = Duration::from_mins(1);
+/// Conversations and messages looked through, newest first.
+const LOOK_AT: usize = 100;
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+const LATER_LOOK: Duration = Duration::from_secs(15);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Present,
+    Absent,
+    CouldNotTell,
+}
+
+impl Handovers {
+    /// Looks for a message of ours among 8x8's.
+    pub(super) async fn find_message(&self, target: &Target<'_>, record: &CallRecord, part: &MessagePart, since: Timestamp) -> Presence {
+        let Ok(ours) = self.parts.store.messages(&target.slot.id).await else { return Presence::CouldNotTell };
+        let same = |message: &&crate::domain::MessageRecord| {
+            message.author == part.author && message.text == part.text && message.id != part.message
+        };
+        let accounted: Vec<Timestamp> = ours
+            .iter()
+            .filter(same)
+            .filter(|message| message.status == MessageStatus::Accepted)
+            .map(|message| message.created_at)
+            .collect();
+        let from = accounted.iter().copied().chain([record.created_at]).min().unwrap_or(record.created_at);
+        let Ok(theirs) = target.tenant.chat_gateway.list_newest(target.conversation, LOOK_AT).await else {
+            return Presence::CouldNotTell;
+        };
+        let settled = self.parts.clock.now() >= since.plus(SETTLE);
+        match judge(&theirs, part, from, accounted.len()) {
+            Presence::Absent if !settled => Presence::CouldNotTell,
+            presence => presence,
+        }
+    }
+
+    /// Starts looking for the conversation of a create whose answer never came.
+    pub(super) fn resolve_create(self: &Arc<Self>, slot: &Arc<Slot>, since: Timestamp) {
+        let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+        let stop = self.parts.supervisor.stop_token();
+        self.parts.supervisor.run(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = this.look_for_conversation(&slot, since) => {}
+            }
+        });
+    }
+
+    /// Ends when the handover is not being created any more: found, proven absent, bound by an event of 8x8's, or too old.
+    async fn look_for_conversation(self: &Arc<Self>, slot: &Arc<Slot>, since: Timestamp) {
+        let mut pause = FIRST_LOOK;
+        loop {
+            self.parts.clock.sleep(pause).await;
+            pause = (pause * 2).min(LATER_LOOK);
+            if slot.handover.lock().await.state() != State::Creating {
+                return;
+            }
+            let Some(tenant) = self.tenant_of(slot).await else { return };
+            let asked_at = self.parts.clock.now();
+            let input = match tenant.chat_gateway.newest(LOOK_AT).await {
+                Ok(found) => match found.of(&slot.id) {
+                    Some(conversation) => Input::Created(conversation),
+                    None if asked_at >= since.plus(SETTLE) && found.reaches_back_to(since.minus(WIDE)) => {
+                        Input::NotCreated(problem::never_taken(&slot.id))
+                    }
+                    None => continue,
+                },
+                Err(error) => {
+                    tracing::debug!(handover.id = %slot.id, error = %error, "8x8 could not say whether it took the conversation");
+                    continue;
+                }
+            };
+            match self.bind(slot, input).await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(handover.id = %slot.id, error = %error, "the fate of a create could not be recorded yet"),
+            }
+        }
+    }
+
+    /// Whether a conversation whose last agent left goes on.
+    pub(super) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>) {
+        use crate::domain::transition::Answer;
+        let Some(conversation) = slot.handover.lock().await.progress.conversation.clone() else { return };
+        let Some(tenant) = self.tenant_of(slot).await else { return };
+        let answer = match tenant.chat_gateway.get(&conversation).await {
+            Ok(view) if view.is_idle() => Answer::Over,
+            Ok(view) => Answer::GoesOn { agent: view.agent(), in_queue: view.queue_id().is_some() },
+            Err(ChatGatewayError::Refused { fault: Fault::NotFound, .. }) => Answer::Over,
+            Err(_) => Answer::CouldNotTell,
+        };
+        if let Err(error) = self.change(slot, Input::Asked(answer), Along::default()).await {
+            tracing::warn!(handover.id = %slot.id, error = %error, "8x8's answer could not be recorded, it is asked again");
+            self.deadlines.add(self.parts.clock.now().plus(LATER_LOOK), &slot.id);
+        }
+    }
+}
+
+/// More of the same text by the same author than we know to be there: ours is. Where a message could be ours or an older
+/// one, as one of the history, that is said.
+fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted: usize) -> Presence {
+    let same = |message: &&MessageView| {
+        message.author_type.as_deref() == Some(part.author.as_str()) && message.text == part.text.as_deref().unwrap_or_default()
+    };
+    let after = |earliest: Timestamp| {
+        let in_time = |message: &&MessageView| message.created_at.is_none_or(|at| at >= earliest);
+        theirs.iter().filter(same).filter(in_time).count()
+    };
+    let (near, wide) = (after(from.minus(SKEW)), after(from.minus(WIDE)));
+    let oldest = theirs.iter().filter_map(|message| message.created_at).min();
+    let complete = theirs.len() < LOOK_AT || oldest.is_some_and(|at| at < from.minus(WIDE));
+    if near > accounted {
+        Presence::Present
+    } else if wide <= accounted && complete {
+        Presence::Absent
+    } else {
+        Presence::CouldNotTell
+    }
+}
+
+/// The newest conversations of a tenant, to find one by our key.
+pub(super) trait FindOurs {
+    fn of(&self, handover: &HandoverId) -> Option<ConversationId>;
+    /// Whether the list goes so far back that what is not in it is not there.
+    fn reaches_back_to(&self, at: Timestamp) -> bool;
+}

@@ -1,0 +1,59 @@
+//! Takes up where the last run of the process stopped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::domain::CallRecord;
+use crate::domain::HandoverId;
+use crate::domain::State;
+use crate::handovers::Handovers;
+use crate::handovers::service::ChangeError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a handover could not be taken up again")]
+    Handover,
+}
+
+impl From<ChangeError> for RestartError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Store(error) => Self::Store(error),
+            ChangeError::Refused(_) | ChangeError::KeyTaken(_) => Self::Handover,
+        }
+    }
+}
+
+impl Handovers {
+    /// Loads the routing table and the open calls. How many handovers are live.
+    pub async fn restart(self: &Arc<Self>) -> Result<usize, RestartError> {
+        let loaded = self.parts.store.load().await?;
+        let mut calls: HashMap<HandoverId, Vec<CallRecord>> = HashMap::new();
+        for call in loaded.calls {
+            calls.entry(call.handover.clone()).or_default().push(call);
+        }
+        let mut live = 0;
+        for handover in loaded.handovers {
+            live += usize::from(handover.state().is_live());
+            let (state, conversation) = (handover.state(), handover.progress.conversation.clone());
+            if self.parts.tenants.bot(&handover.facts.bot).is_none() {
+                let (id, bot) = (handover.id(), &handover.facts.bot);
+                tracing::warn!(handover.id = %id, bot = %bot, "its bot is not configured any more, its events wait");
+            }
+            let slot = self.take_in(handover);
+            let mut locked = slot.handover.lock().await;
+            // Events may have been kept by a process that died before it applied them.
+            self.apply_kept(&slot, &mut locked).await?;
+            drop(locked);
+            let open = calls.remove(&slot.id).unwrap_or_default();
+            self.resume(&slot, open, conversation.as_ref());
+            if state == State::Creating {
+                self.resolve_create(&slot, self.parts.clock.now());
+            }
+        }
+        Ok(live)
+    }
+}

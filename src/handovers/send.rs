@@ -1,0 +1,150 @@
+//! A bot posts a message: recorded first, then posted to 8x8 in its lane; the bot waits a little for the fate.
+
+use std::sync::Arc;
+
+use crate::domain::AuthorType;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::MessageRecord;
+use crate::domain::MessageStatus;
+use crate::domain::RawJson;
+use crate::domain::SendMessage;
+use crate::domain::transition::Input;
+use crate::handovers::Bot;
+use crate::handovers::CommandError;
+use crate::handovers::Handovers;
+use crate::handovers::Key;
+use crate::handovers::service::Along;
+use crate::handovers::ticket::Fate;
+use crate::handovers::ticket::Ticket;
+use crate::store::Reference;
+
+/// A valid message.
+#[derive(Clone, Debug)]
+pub struct PostMessage {
+    pub handover: HandoverId,
+    pub author: Option<AuthorType>,
+    pub text: Option<String>,
+    pub cards: Vec<RawJson>,
+    pub client_message_id: Option<String>,
+    pub request_sha256: [u8; 32],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posted {
+    pub message: MessageId,
+    pub status: MessageStatus,
+    /// The message was posted before under its `clientMessageId`.
+    pub replayed: bool,
+}
+
+impl Handovers {
+    pub async fn send(self: &Arc<Self>, bot: &Arc<Bot>, message: PostMessage, key: Option<Key>) -> Result<Posted, CommandError> {
+        let (this, bot) = (Arc::clone(self), Arc::clone(bot));
+        self.parts.supervisor.finish(async move { this.send_now(&bot, message, key).await }).await?
+    }
+
+    async fn send_now(self: &Arc<Self>, bot: &Bot, message: PostMessage, key: Option<Key>) -> Result<Posted, CommandError> {
+        let slot = self.slot_of(&bot.name, &message.handover).await?;
+        let now = self.parts.clock.now();
+        let id = MessageId::generate(now);
+        let ticket = Ticket::new();
+        {
+            let mut handover = slot.handover.lock().await;
+            if let Some(before) = self.posted_before(&message).await? {
+                return Ok(before);
+            }
+            if slot.lane.is_full() {
+                return Err(CommandError::LaneFull);
+            }
+            let reference = Reference::Message(message.handover.clone(), id.clone());
+            let along = Along {
+                claim: key.map(|key| key.claim(&bot.name, reference, now)),
+                ticket: Some(ticket.clone()),
+                ..Along::default()
+            };
+            let command = SendMessage {
+                id: id.clone(),
+                client_message_id: message.client_message_id,
+                request_sha256: message.request_sha256,
+                author: message.author,
+                parts: message.text.as_deref().map(|text| split(text, bot.tenant.message_limit)).unwrap_or_default(),
+                text: message.text,
+                cards: message.cards,
+                deadline: bot.tenant.message_deadline,
+            };
+            self.change_locked(&slot, &mut handover, Input::Send(command), along).await?;
+        }
+        let status = match ticket.wait(bot.tenant.send_wait).await {
+            Fate::Done => MessageStatus::Accepted,
+            Fate::Open(status) => status,
+            Fate::Unconfirmed => MessageStatus::Unconfirmed,
+            Fate::Failed(None) => MessageStatus::Failed,
+            Fate::Failed(Some(error)) => {
+                return Err(CommandError::ChatGateway { error, handover: Some(message.handover) });
+            }
+        };
+        Ok(Posted { message: id, status, replayed: false })
+    }
+
+    async fn posted_before(&self, message: &PostMessage) -> Result<Option<Posted>, CommandError> {
+        let Some(client_id) = &message.client_message_id else { return Ok(None) };
+        match self.parts.store.message_by_client_id(&message.handover, client_id).await? {
+            Some(record) if record.request_sha256 != message.request_sha256 => Err(CommandError::OtherMessage),
+            Some(MessageRecord { id, status, .. }) => Ok(Some(Posted { message: id, status, replayed: true })),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Splits on word boundaries into texts of at most `limit` characters. Nothing is dropped but the white space at a cut.
+fn split(text: &str, limit: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((over, _)) = rest.char_indices().nth(limit) {
+        let (head, _) = rest.split_at(over);
+        // A word longer than the limit is cut where it stands.
+        let cut = match head.rfind(char::is_whitespace) {
+            _ if rest.split_at(over).1.starts_with(char::is_whitespace) => over,
+            Some(at) if !head.split_at(at).0.trim().is_empty() => at,
+            Some(_) | None => over,
+        };
+        let (part, after) = rest.split_at(cut);
+        parts.push(part.to_owned());
+        rest = after.trim_start();
+    }
+    if !rest.is_empty() {
+        parts.push(rest.to_owned());
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_within_the_limit_stays_whole_whatever_its_spaces() {
+        assert_eq!(split("  hello  ", 20), ["  hello  "]);
+        assert_eq!(split("åäö", 3), ["åäö"]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_words() {
+        assert_eq!(split("one two three", 7), ["one two", "three"]);
+        assert_eq!(split("one two three", 9), ["one two", "three"]);
+        assert_eq!(split("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(split("ab cdefgh", 3), ["ab", "cde", "fgh"]);
+    }
+
+    #[test]
+    fn no_word_is_lost_at_any_limit() {
+        let text = "Grüße an alle, die hier warten: wir sind gleich für Sie da. 你好";
+        for limit in 1..40 {
+            let parts = split(text, limit);
+            assert!(parts.iter().all(|part| part.chars().count() <= limit), "{limit}: {parts:?}");
+            let squeeze = |text: &str| text.split_whitespace().collect::<String>();
+            assert_eq!(squeeze(&parts.concat()), squeeze(text), "{limit}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A handover's calls to 8x8: one in flight, in order of arrival, each tried until its fate is known.
+//!
+//! Every call was recorded before it came here. One of an earlier run of the process may have been sent; a message of
+//! that kind is looked for at 8x8 before it is posted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::domain::Call;
+use crate::domain::CallRecord;
+use crate::domain::ConversationId;
+use crate::domain::MessageId;
+use crate::handovers::Handovers;
+use crate::handovers::session_map::Slot;
+use crate::handovers::ticket::Ticket;
+
+/// So many calls of one handover may wait; a bot that posts more is told to slow down.
+const CAPACITY: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct SendLane(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    calls: VecDeque<Item>,
+    running: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) record: CallRecord,
+    pub(super) ticket: Option<Ticket>,
+    /// Recorded by an earlier run of the process, which may have sent it.
+    pub(super) may_be_sent: bool,
+}
+
+impl SendLane {
+    pub(super) fn is_full(&self) -> bool {
+        self.with(|waiting| waiting.calls.len() >= CAPACITY)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.with(|waiting| !waiting.running && waiting.calls.is_empty())
+    }
+
+    /// The next call, or `None` when the worker is to end: whoever adds a call then starts another.
+    fn next(&self) -> Option<Item> {
+        self.with(|waiting| {
+            let next = waiting.calls.pop_front();
+            waiting.running = next.is_some();
+            next
+        })
+    }
+
+    /// The parts of a message that follow the one that failed.
+    pub(super) fn take_parts(&self, message: &MessageId) -> Vec<Item> {
+        self.with(|waiting| {
+            let is_part = |item: &Item| matches!(&item.record.call, Call::PostMessage(part) if part.message == *message);
+            let count = waiting.calls.iter().take_while(|item| is_part(item)).count();
+            waiting.calls.drain(..count).collect()
+        })
+    }
+
+    /// Whether 8x8 is still to be told that the user left.
+    pub(super) fn leave_waits(&self) -> bool {
+        self.with(|waiting| waiting.calls.iter().any(|item| matches!(item.record.call, Call::UserLeaves { .. })))
+    }
+
+    /// Adds calls; whether a worker must be started for them.
+    fn add(&self, items: Vec<Item>, can_run: Ready) -> bool {
+        self.with(|waiting| {
+            waiting.calls.extend(items);
+            let start = !waiting.running && !waiting.calls.is_empty() && can_run == Ready::Yes;
+            waiting.running |= start;
+            start
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Yes,
+    /// 8x8 has not said under which conversation it took the handover.
+    NotYet,
+}
+
+impl Handovers {
+    /// Puts calls that were just committed into their lane. The ticket is settled with the last of them.
+    pub(super) fn enqueue(self: &Arc<Self>, slot: &Arc<Slot>, calls: Vec<CallRecord>, conversation: Option<&ConversationId>, mut ticket: Option<Ticket>) {
+        let last = calls.len();
+        let items = calls.into_iter().enumerate().map(|(n, record)| Item {
+            record,
+            ticket: if n + 1 == last { ticket.take() } else { None },
+            may_be_sent: false,
+        });
+        self.run_lane(slot, items.collect(), conversation);
+    }
+
+    /// Takes up the calls an earlier run of the process left open.
+    pub(super) fn resume(self: &Arc<Self>, slot: &Arc<Slot>, calls: Vec<CallRecord>, conversation: Option<&ConversationId>) {
+        let items = calls.into_iter().map(|record| Item { record, ticket: None, may_be_sent: true });
+        self.run_lane(slot, items.collect(), conversation);
+    }
+
+    fn run_lane(self: &Arc<Self>, slot: &Arc<Slot>, items: Vec<Item>, conversation: Option<&ConversationId>) {
+        let ready = if conversation.is_some() { Ready::Yes } else { Ready::NotYet };
+        if !slot.lane.add(items, ready) {
+            return;
+        }
+        if let Some(conversation) = conversation.cloned() {
+            let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+            self.parts.supervisor.run(async move { this.work(&slot, &conversation).await });
+        }
+    }
+
+    async fn work(self: &Arc<Self>, slot: &Arc<Slot>, conversation: &ConversationId) {
+        let stop = self.parts.supervisor.stop_token();
+        while let Some(item) = slot.lane.next() {
+            // What is left open stays recorded, and is taken up at the next start.
+            if stop.is_cancelled() {
+                return;
+            }
+            let Some(tenant) = self.tenant_of(slot).await else {
+                tracing::warn!(handover.id = %slot.id, "its tenant is not configured any more, calls to 8x8 wait for it");
+                return;
+            };
+            self.carry_out(slot, &tenant, conversation, item).await;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The one way a handover changes: lock its slot, compute the transition, commit it, and only then let memory and
+//! everyone who waits follow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::MutexGuard;
+
+use crate::bus::Bus;
+use crate::bus::News;
+use crate::bus::What;
+use crate::clock::Clock;
+use crate::delivery::Ephemerals;
+use crate::delivery::Wake;
+use crate::domain::EventContext;
+use crate::domain::Handover;
+use crate::domain::HandoverId;
+use crate::domain::Marks;
+use crate::domain::WebhookReceipt;
+use crate::domain::transition;
+use crate::domain::transition::Input;
+use crate::domain::transition::Refused;
+use crate::domain::transition::Transition;
+use crate::handovers::Tenants;
+use crate::handovers::deadlines::Deadlines;
+use crate::handovers::session_map::SessionMap;
+use crate::handovers::session_map::Slot;
+use crate::handovers::ticket::Ticket;
+use crate::store::CallSettled;
+use crate::store::Commit;
+use crate::store::Committed;
+use crate::store::IdempotencyClaim;
+use crate::store::IdempotencyRecord;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::supervisor::Supervisor;
+
+/// A handover that ended stays in memory this long, since late events are likely.
+pub(super) const LINGER: Duration = Duration::from_mins(10);
+
+/// What the service is made of.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub tenants: Tenants,
+    pub clock: Clock,
+    pub supervisor: Supervisor,
+    pub bus: Bus,
+    pub wake: Wake,
+    pub ephemerals: Ephemerals,
+}
+
+pub struct Handovers {
+    pub(super) parts: Parts,
+    pub(super) session_map: SessionMap,
+    pub(super) deadlines: Deadlines,
+}
+
+/// What rides along with an input into its commit.
+#[derive(Default)]
+pub(super) struct Along {
+    pub(super) receipt: Option<WebhookReceipt>,
+    pub(super) claim: Option<IdempotencyClaim>,
+    pub(super) settled: Option<CallSettled>,
+    /// Waits for the last of the calls the input causes.
+    pub(super) ticket: Option<Ticket>,
+}
+
+pub(super) enum Changed {
+    Done,
+    Seen { same_body: bool },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChangeError {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the idempotency key is taken")]
+    KeyTaken(IdempotencyRecord),
+}
+
+impl Handovers {
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self { parts, session_map: SessionMap::default(), deadlines: Deadlines::default() })
+    }
+
+    /// How many handovers are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.session_map.len()
+    }
+
+    /// The slot of a handover, from memory or from the store.
+    pub(super) async fn slot(&self, id: &HandoverId) -> Result<Option<Arc<Slot>>, StoreError> {
+        if let Some(slot) = self.session_map.get(id) {
+            return Ok(Some(slot));
+        }
+        let stored = self.parts.store.handover(id).await?;
+        Ok(stored.map(|handover| self.take_in(handover)))
+    }
+
+    pub(super) fn take_in(&self, handover: Handover) -> Arc<Slot> {
+        let due = transition::next_deadline(&handover).unwrap_or_else(|| self.parts.clock.now().plus(LINGER));
+        self.deadlines.add(due, handover.id());
+        self.session_map.insert(handover)
+    }
+
+    pub(super) async fn change(self: &Arc<Self>, slot: &Arc<Slot>, input: Input, along: Along) -> Result<Changed, ChangeError> {
+        let mut handover = slot.handover.lock().await;
+        self.change_locked(slot, &mut handover, input, along).await
+    }
+
+    pub(super) async fn change_locked(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        handover: &mut MutexGuard<'_, Handover>,
+        input: Input,
+        mut along: Along,
+    ) -> Result<Changed, ChangeError> {
+        loop {
+            let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
+            if next.says_nothing() && along.settled.is_none() {
+                self.tell_ephemeral(&next);
+                // An echo is remembered by its receipt all the same; typing is not worth a write.
+                if along.receipt.is_none() || !next.ephemeral.is_empty() {
+                    return Ok(Changed::Done);
+                }
+            }
+            match self.parts.store.commit(self.commit_of(&next, &along)).await? {
+                Committed::Done => {
+                    let ticket = along.ticket.take();
+                    self.follow(slot, handover, next, ticket);
+                    return Ok(Changed::Done);
+                }
+                Committed::Seen { same_body } => return Ok(Changed::Seen { same_body }),
+                Committed::KeyTaken(record) => return Err(ChangeError::KeyTaken(record)),
+                Committed::Stale => self.reload(handover).await?,
+            }
+        }
+    }
+
+    /// Someone else wrote this handover: take what the store has and compute again.
+    async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
+        let id = handover.id().clone();
+        let stored = self.parts.store.handover(&id).await?;
+        let missing = || StoreError::Inconsistent { table: "handover", column: "id", id: id.to_string() };
+        **handover = stored.ok_or_else(missing)?;
+        Ok(())
+    }
+
+    fn commit_of(&self, next: &Transition, along: &Along) -> Commit {
+        Commit {
+            handover: next.next.clone(),
+            changed: next.changed,
+            events: next.events.clone(),
+            deliver: self.parts.tenants.delivers(&next.next.facts),
+            calls: next.calls.clone(),
+            settled: along.settled.clone(),
+            message: next.message.clone(),
+            receipt: along.receipt.clone(),
+            claim: along.claim.clone(),
+        }
+    }
+
+    /// What was committed becomes visible: the slot, the routing table, the timers, the lanes, whoever listens.
+    fn follow(self: &Arc<Self>, slot: &Arc<Slot>, handover: &mut MutexGuard<'_, Handover>, next: Transition, ticket: Option<Ticket>) {
+        let was_bound = handover.progress.conversation.is_some();
+        let due_before = transition::next_deadline(handover);
+        self.tell_ephemeral(&next);
+        **handover = next.next;
+        let facts = &handover.facts;
+        if let (false, Some(conversation)) = (was_bound, &handover.progress.conversation) {
+            self.session_map.bind(&facts.account, conversation.clone(), slot);
+        }
+        match transition::next_deadline(handover) {
+            Some(due) if due_before.is_none_or(|before| due < before) => self.deadlines.add(due, &slot.id),
+            Some(_) => {}
+            None if due_before.is_some() => self.deadlines.add(self.parts.clock.now().plus(LINGER), &slot.id),
+            None => {}
+        }
+        if !next.events.is_empty() {
+            if self.parts.tenants.delivers(facts) {
+                self.parts.wake.lane(&slot.id, &facts.bot);
+            }
+            let what = What::Logged { last_sequence: handover.progress.last_sequence };
+            self.parts.bus.tell(&facts.bot, News { handover: slot.id.clone(), what });
+        }
+        self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
+    }
+
+    fn tell_ephemeral(&self, next: &Transition) {
+        for event in &next.ephemeral {
+            let context = EventContext::of(&next.next);
+            let bot = context.bot.clone();
+            if let Ok(body) = event.render(&context, Marks::default()) {
+                let what = What::Ephemeral { name: event.kind.as_str(), body: body.into() };
+                self.parts.bus.tell(&bot, News { handover: context.handover.clone(), what });
+            }
+            if self.parts.tenants.delivers(&next.next.facts) {
+                self.parts.ephemerals.offer(context, event.clone(), next.next.facts.callback_url.clone());
+            }
+        }
+    }
+}

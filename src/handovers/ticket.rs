@@ -1,0 +1,78 @@
+//! Joins a bot's waiting call with the lane that carries it out, so that exactly one of answer and event tells the fate.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::domain::MessageStatus;
+
+/// How a call stands, or went.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// Still under way; for a message, how it stands.
+    Open(MessageStatus),
+    Done,
+    /// 8x8 said no, or the time ran out. The error is told to whoever waits first.
+    Failed(Option<ChatGatewayError>),
+    Unconfirmed,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Ticket(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<Inner>,
+    settled: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    fate: Fate,
+    answered: bool,
+}
+
+impl Ticket {
+    pub(super) fn new() -> Self {
+        let state = Mutex::new(Inner { fate: Fate::Open(MessageStatus::Queued), answered: false });
+        Self(Arc::new(Shared { state, settled: Notify::new() }))
+    }
+
+    /// The lane's word on a call still under way.
+    pub(super) fn stands(&self, status: MessageStatus) {
+        self.with(|inner| inner.fate = Fate::Open(status));
+    }
+
+    /// The lane's last word. Whether the bot was answered before, so that it must be told by an event.
+    pub(super) fn settle(&self, fate: Fate) -> bool {
+        let answered = self.with(|inner| {
+            inner.fate = fate;
+            inner.answered
+        });
+        self.0.settled.notify_one();
+        answered
+    }
+
+    /// Waits for the last word, at most `wait`; then takes how it stands.
+    pub(super) async fn wait(&self, wait: Duration) -> Fate {
+        // A time-out is an answer here: the call is still open.
+        drop(tokio::time::timeout(wait, self.0.settled.notified()).await);
+        self.with(|inner| {
+            inner.answered = true;
+            match &mut inner.fate {
+                Fate::Open(status) => Fate::Open(*status),
+                Fate::Done => Fate::Done,
+                Fate::Failed(error) => Fate::Failed(error.take()),
+                Fate::Unconfirmed => Fate::Unconfirmed,
+            }
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        change(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,95 @@
+//! The task that looks at handovers when something is due: time-outs, the time in which a transfer may follow, and
+//! forgetting those that are over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::HandoverId;
+use crate::domain::transition;
+use crate::domain::transition::Input;
+use crate::handovers::Handovers;
+use crate::handovers::service::Along;
+use crate::handovers::service::LINGER;
+use crate::handovers::session_map::Slot;
+
+/// Handovers looked at before others get a turn.
+const BATCH: usize = 64;
+const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
+
+impl Handovers {
+    /// Runs the timers until the stop.
+    pub async fn run_timers(self: Arc<Self>, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if self.step_timers().await {
+                continue;
+            }
+            let next = self.deadlines.next();
+            let due = async {
+                match next {
+                    Some(at) => self.parts.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = due => {}
+                () = self.deadlines.changed() => {}
+            }
+        }
+    }
+
+    /// Looks at what is due now. Whether there was anything.
+    pub async fn step_timers(self: &Arc<Self>) -> bool {
+        let due = self.deadlines.take_due(self.parts.clock.now(), BATCH);
+        for id in &due {
+            self.look_at(id).await;
+        }
+        !due.is_empty()
+    }
+
+    async fn look_at(self: &Arc<Self>, id: &HandoverId) {
+        let Some(slot) = self.session_map.get(id) else { return };
+        let now = self.parts.clock.now();
+        let (live, due, ask) = {
+            let handover = slot.handover.lock().await;
+            let ask = handover.progress.ask_at.is_some_and(|at| at <= now);
+            (handover.state().is_live(), transition::next_deadline(&handover), ask)
+        };
+        match due {
+            None if !live => self.forget(&slot).await,
+            Some(due) if due > now => self.deadlines.add(due, id),
+            Some(_) | None => {
+                if let Err(error) = self.change(&slot, Input::Deadline, Along::default()).await {
+                    tracing::warn!(handover.id = %id, error = %error, "a time-out could not be recorded yet");
+                    self.deadlines.add(now.plus(AFTER_AN_ERROR), id);
+                } else if ask {
+                    let this = Arc::clone(self);
+                    // 8x8 may take its time: the other timers do not wait for it.
+                    self.parts.supervisor.run(async move {
+                        this.ask(&slot).await;
+                        this.watch(&slot).await;
+                    });
+                } else {
+                    self.watch(&slot).await;
+                }
+            }
+        }
+    }
+
+    /// Looks again when the next timer is due.
+    async fn watch(&self, slot: &Slot) {
+        let due = transition::next_deadline(&*slot.handover.lock().await);
+        self.deadlines.add(due.unwrap_or_else(|| self.parts.clock.now().plus(LINGER)), &slot.id);
+    }
+
+    async fn forget(&self, slot: &Slot) {
+        let handover = slot.handover.lock().await;
+        if slot.lane.is_idle() {
+            self.session_map.remove(&handover);
+        } else {
+            self.deadlines.add(self.parts.clock.now().plus(LINGER), &slot.id);
+        }
+    }
+}
