@@ -1,1 +1,688 @@
+//! The whole state table: each state with each input, and the stories in which order and repeats matter.
 
+use std::time::Duration;
+
+use crate::domain::transition::*;
+use crate::domain::*;
+
+const START: Timestamp = Timestamp::from_millis(1_763_640_000_000);
+
+fn facts() -> Facts {
+    Facts {
+        id: HandoverId::generate(START),
+        tenant: TenantName::new("acme"),
+        account: AccountId::new("acme01"),
+        bot: BotName::new("support"),
+        origin: Origin::Bot,
+        channel_id: "channel".to_owned(),
+        queue_id: Some("101".to_owned()),
+        bot_session_id: None,
+        one_per_session: true,
+        metadata: None,
+        callback_url: None,
+        reopened_from: None,
+        timers: Timers {
+            queue: Some(Duration::from_mins(10)),
+            idle: Some(Duration::from_mins(30)),
+            max_age: Duration::from_hours(24),
+            transfer_grace: Duration::from_secs(10),
+        },
+        created_at: START,
+    }
+}
+
+/// A handover walked through inputs, each a second after the last.
+struct Walk {
+    handover: Handover,
+    now: Timestamp,
+    events: Vec<HandoverEvent>,
+    ephemeral: Vec<HandoverEvent>,
+    calls: Vec<Call>,
+}
+
+impl Walk {
+    fn new() -> Self {
+        let handover = Handover::creating(facts(), User::default());
+        Self {
+            handover,
+            now: START,
+            events: Vec::new(),
+            ephemeral: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn to(state: State) -> Self {
+        let walk = Self::new();
+        match state {
+            State::Creating => walk,
+            State::Queued => walk.and(created()),
+            State::Active => walk.and(created()).and(joined("ada", 1)),
+            State::Transferring => walk.and(created()).and(joined("ada", 1)).and(left("ada", 2)),
+            State::Ended => walk.and(created()).and(end()),
+            State::Failed => walk.and(not_created()),
+            State::Bot => {
+                let mut walk = walk.and(created());
+                walk.handover.progress.state = State::Bot;
+                walk.handover.progress.queued_since = None;
+                walk
+            }
+        }
+    }
+
+    fn and(mut self, input: Input) -> Self {
+        self.apply(input).expect("the input is allowed");
+        self
+    }
+
+    fn apply(&mut self, input: Input) -> Result<(), Refused> {
+        self.now = self.now.plus(Duration::from_secs(1));
+        let next = next(&self.handover, input, self.now)?;
+        assert_eq!(next.changed, next.next.progress != self.handover.progress);
+        assert_eq!(next.next.version, self.handover.version + u64::from(next.changed));
+        for (n, event) in next.events.iter().enumerate() {
+            let expected = self.handover.progress.last_sequence + 1 + u64::try_from(n).unwrap();
+            assert_eq!(event.sequence, expected, "sequences have no gaps");
+        }
+        self.handover = next.next;
+        self.events.extend(next.events);
+        self.ephemeral.extend(next.ephemeral);
+        self.calls.extend(next.calls.into_iter().map(|call| call.call));
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        self.handover.state()
+    }
+
+    fn told(&self) -> Vec<&'static str> {
+        self.events.iter().map(|event| event.kind.as_str()).collect()
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        self.now = self.now.plus(wait);
+        self
+    }
+}
+
+fn webhook(kind: WebhookKind, at: i64) -> Input {
+    let timestamp = Some(START.as_millis() + at);
+    Input::Webhook(WebhookEvent {
+        conversation: ConversationId::parse("c-1").unwrap(),
+        source: Source {
+            event_type: "TEST".to_owned(),
+            event_id: "e".to_owned(),
+            timestamp,
+        },
+        kind,
+    })
+}
+
+fn agent(id: &str) -> AgentRef {
+    AgentRef {
+        id: id.to_owned(),
+        name: None,
+    }
+}
+
+fn created() -> Input {
+    Input::Created(ConversationId::parse("c-1").unwrap())
+}
+
+fn not_created() -> Input {
+    Input::NotCreated(RawJson::parse("{}").unwrap())
+}
+
+fn joined(id: &str, at: i64) -> Input {
+    webhook(WebhookKind::AgentJoined(agent(id)), at)
+}
+
+fn left(id: &str, at: i64) -> Input {
+    webhook(WebhookKind::AgentLeft(agent(id)), at)
+}
+
+fn queued(at: i64) -> Input {
+    webhook(
+        WebhookKind::Queued(Queue {
+            id: "102".to_owned(),
+            name: Some("Billing".to_owned()),
+        }),
+        at,
+    )
+}
+
+fn transfer(at: i64) -> Input {
+    webhook(WebhookKind::Transfer, at)
+}
+
+fn update(state: ConversationState, agent_id: Option<&str>, fingerprint: u64, at: i64) -> Input {
+    let update = ConversationUpdate {
+        state: Some(state),
+        agent: agent_id.map(agent),
+        queue_id: None,
+        handover: None,
+        fingerprint,
+        raw: RawJson::parse("{}").unwrap(),
+    };
+    webhook(WebhookKind::ConversationUpdate(update), at)
+}
+
+fn message(sender_type: &str, is_echo: bool, at: i64) -> Input {
+    let seen = MessageSeen {
+        is_echo,
+        sender_type: sender_type.to_owned(),
+        sender: agent("ada"),
+        text: "Hello".to_owned(),
+        attachments: Vec::new(),
+        cards: Vec::new(),
+    };
+    webhook(WebhookKind::Message(seen), at)
+}
+
+fn end() -> Input {
+    Input::End(EndHandover {
+        reason: EndReason::BotEnded,
+        message: None,
+    })
+}
+
+fn send() -> Input {
+    Input::Send(SendMessage {
+        id: MessageId::generate(START),
+        client_message_id: None,
+        request_sha256: [0; 32],
+        author: None,
+        text: Some("Hi".to_owned()),
+        parts: vec!["Hi".to_owned()],
+        cards: Vec::new(),
+        deadline: Duration::from_mins(2),
+    })
+}
+
+fn reroute() -> Input {
+    Input::Update(UpdateHandover {
+        queue_id: Some("102".to_owned()),
+        user: None,
+    })
+}
+
+fn tell_user() -> Input {
+    Input::Update(UpdateHandover {
+        queue_id: None,
+        user: Some(User {
+            name: Some("Jim".to_owned()),
+            ..User::default()
+        }),
+    })
+}
+
+fn typing() -> Input {
+    webhook(
+        WebhookKind::Typing {
+            users: RawJson::parse("[]").unwrap(),
+            active: false,
+        },
+        50,
+    )
+}
+
+fn action() -> Input {
+    webhook(
+        WebhookKind::Action {
+            name: "quickReply/action".to_owned(),
+            value: RawJson::parse("{}").unwrap(),
+        },
+        50,
+    )
+}
+
+fn unrecognized() -> Input {
+    webhook(
+        WebhookKind::Unrecognized {
+            raw: RawJson::parse("{}").unwrap(),
+        },
+        50,
+    )
+}
+
+fn fate() -> Input {
+    let message = MessageId::generate(START);
+    Input::MessageFate {
+        message,
+        client_message_id: Some("m-1".to_owned()),
+        status: MessageStatus::Failed,
+    }
+}
+
+fn problem() -> Input {
+    Input::UpdateFailed(RawJson::parse("{}").unwrap())
+}
+
+const NAMES: [&str; 22] = [
+    "created",
+    "not created",
+    "queued",
+    "joined",
+    "left",
+    "transfer",
+    "agent says",
+    "user says",
+    "typing",
+    "action",
+    "unknown",
+    "idle",
+    "user left",
+    "user joined",
+    "send",
+    "reroute",
+    "tell user",
+    "end",
+    "fate",
+    "update failed",
+    "deadline",
+    "asked",
+];
+
+fn input(name: &str) -> Input {
+    match name {
+        "created" => created(),
+        "not created" => not_created(),
+        "queued" => queued(50),
+        "joined" => joined("bob", 50),
+        "left" => left("ada", 50),
+        "transfer" => transfer(50),
+        "agent says" => message("agent", false, 50),
+        "user says" => message("user", false, 50),
+        "typing" => typing(),
+        "action" => action(),
+        "unknown" => unrecognized(),
+        "idle" => update(ConversationState::Idle, None, 7, 50),
+        "user left" => webhook(WebhookKind::UserLeft, 50),
+        "user joined" => webhook(WebhookKind::UserJoined, 50),
+        "send" => send(),
+        "reroute" => reroute(),
+        "tell user" => tell_user(),
+        "end" => end(),
+        "fate" => fate(),
+        "update failed" => problem(),
+        "deadline" => Input::Deadline,
+        "asked" => Input::Asked(Answer::Over),
+        other => panic!("no such input: {other}"),
+    }
+}
+
+/// What becomes of each state under one input: the state and the events it tells, `refused`, or `-` for nothing.
+/// Columns as in `State::ALL`: creating, queued, active, transferring, bot, ended, failed.
+fn table(name: &str) -> [&'static str; 7] {
+    const ENDED: &str = "ended handover.ended";
+    match name {
+        "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "not created" => ["failed handover.failed", "-", "-", "-", "-", "-", "-"],
+        "queued" => [
+            "queued handover.accepted handover.queued",
+            "queued handover.queued",
+            "active handover.queued",
+            "transferring handover.queued",
+            "queued handover.queued",
+            "-",
+            "-",
+        ],
+        "joined" => [
+            "active handover.accepted agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "ended agent.joined late",
+            "failed agent.joined late",
+        ],
+        "left" => [
+            "queued handover.accepted agent.left",
+            "queued agent.left",
+            "transferring agent.left",
+            "-",
+            "bot agent.left",
+            "ended agent.left late",
+            "failed agent.left late",
+        ],
+        "transfer" => [
+            "queued handover.accepted handover.transferred",
+            "queued handover.transferred",
+            "active handover.transferred",
+            "transferring handover.transferred",
+            "bot handover.transferred",
+            "-",
+            "-",
+        ],
+        "agent says" => [
+            "queued handover.accepted message.created",
+            "queued message.created",
+            "active message.created",
+            "transferring message.created",
+            "bot message.created",
+            "ended message.created late",
+            "failed message.created late",
+        ],
+        "user says" => [
+            "queued handover.accepted",
+            "-",
+            "-",
+            "-",
+            "bot message.created",
+            "-",
+            "-",
+        ],
+        "typing" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "action" => [
+            "queued handover.accepted action.submitted",
+            "queued action.submitted",
+            "active action.submitted",
+            "transferring action.submitted",
+            "bot action.submitted",
+            "ended action.submitted late",
+            "failed action.submitted late",
+        ],
+        "unknown" => [
+            "queued handover.accepted event.unrecognized",
+            "queued event.unrecognized",
+            "active event.unrecognized",
+            "transferring event.unrecognized",
+            "bot event.unrecognized",
+            "ended event.unrecognized late",
+            "failed event.unrecognized late",
+        ],
+        "idle" => [
+            "ended handover.accepted handover.ended",
+            ENDED,
+            ENDED,
+            ENDED,
+            ENDED,
+            "-",
+            "-",
+        ],
+        "user left" => [
+            "ended handover.accepted handover.ended",
+            ENDED,
+            ENDED,
+            ENDED,
+            ENDED,
+            "-",
+            "-",
+        ],
+        "user joined" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "send" => ["refused", "queued", "active", "transferring", "bot", "over", "over"],
+        "reroute" => ["refused", "queued", "refused", "refused", "bot", "over", "over"],
+        "tell user" => ["creating", "queued", "active", "transferring", "bot", "over", "over"],
+        "end" => ["creating", ENDED, ENDED, ENDED, ENDED, "over", "over"],
+        "fate" => [
+            "creating message.status",
+            "queued message.status",
+            "active message.status",
+            "transferring message.status",
+            "bot message.status",
+            "ended message.status late",
+            "failed message.status late",
+        ],
+        "update failed" => [
+            "creating handover.update_failed",
+            "queued handover.update_failed",
+            "active handover.update_failed",
+            "transferring handover.update_failed",
+            "bot handover.update_failed",
+            "ended handover.update_failed late",
+            "failed handover.update_failed late",
+        ],
+        "deadline" => ["-", "-", "-", "-", "-", "-", "-"],
+        "asked" => ["-", "-", "-", "-", "-", "-", "-"],
+        other => panic!("no row for {other}"),
+    }
+}
+
+fn outcome(state: State, name: &str) -> String {
+    let mut walk = Walk::to(state);
+    let (logged, called, asked_to_end) = (
+        walk.events.len(),
+        walk.calls.len(),
+        walk.handover.progress.end_requested.clone(),
+    );
+    match walk.apply(input(name)) {
+        Err(Refused::NotActive) => return "refused".to_owned(),
+        Err(Refused::Ended) => return "over".to_owned(),
+        Ok(()) => {}
+    }
+    let new = &walk.events[logged..];
+    if new.is_empty() && walk.calls.len() == called && walk.handover.progress.end_requested == asked_to_end {
+        return "-".to_owned();
+    }
+    let mut words = vec![walk.state().as_str()];
+    words.extend(new.iter().map(|event| event.kind.as_str()));
+    if new.iter().any(|event| event.late) {
+        words.push("late");
+    }
+    words.join(" ")
+}
+
+#[test]
+fn every_state_meets_every_input_as_the_table_says() {
+    let mut wrong = Vec::new();
+    for name in NAMES {
+        for (state, expected) in State::ALL.into_iter().zip(table(name)) {
+            let found = outcome(state, name);
+            if found != expected {
+                wrong.push(format!(
+                    "{} x {name}: expected `{expected}`, found `{found}`",
+                    state.as_str()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_happy_path_tells_each_step_once() {
+    let walk = Walk::new()
+        .and(update(ConversationState::Created, None, 1, 0))
+        .and(created())
+        .and(update(ConversationState::Active, None, 1, 1))
+        .and(queued(2))
+        .and(joined("ada", 3))
+        .and(update(ConversationState::Active, Some("ada"), 1, 3))
+        .and(message("agent", false, 4))
+        .and(message("user", false, 5))
+        .and(message("bot", true, 6))
+        .and(left("ada", 7))
+        .and(update(ConversationState::Idle, None, 1, 8));
+    let expected = [
+        "handover.accepted",
+        "handover.queued",
+        "agent.joined",
+        "message.created",
+        "agent.left",
+        "handover.ended",
+    ];
+    assert_eq!(walk.told(), expected);
+    assert_eq!(walk.handover.progress.end_reason, Some(EndReason::AgentEnded));
+    assert_eq!(walk.handover.progress.outcome, Some(Outcome::Completed));
+    assert_eq!(walk.calls, []);
+}
+
+#[test]
+fn a_transfer_is_not_an_end_until_8x8_says_so() {
+    let walk = Walk::to(State::Active)
+        .and(left("ada", 10))
+        .and(transfer(11))
+        .and(queued(12));
+    assert_eq!(walk.state(), State::Transferring);
+    let walk = walk.after(Duration::from_secs(20)).and(Input::Asked(Answer::GoesOn {
+        agent: None,
+        in_queue: true,
+    }));
+    assert_eq!(walk.state(), State::Transferring);
+    let walk = walk.and(joined("bob", 13));
+    assert_eq!(walk.state(), State::Active);
+    assert_eq!(walk.handover.progress.ask_at, None);
+}
+
+#[test]
+fn the_next_agent_may_join_before_the_last_has_left() {
+    let walk = Walk::to(State::Active)
+        .and(transfer(10))
+        .and(joined("bob", 11))
+        .and(left("ada", 12));
+    assert_eq!(walk.state(), State::Active);
+    let present: Vec<&str> = walk
+        .handover
+        .progress
+        .agents
+        .present()
+        .map(|agent| agent.id.as_str())
+        .collect();
+    assert_eq!(present, ["bob"]);
+}
+
+#[test]
+fn the_last_agent_leaving_ends_it_only_after_8x8_was_asked() {
+    let walk = Walk::to(State::Transferring);
+    assert_eq!(
+        walk.handover.progress.ask_at,
+        Some(walk.now.plus(Duration::from_secs(10)))
+    );
+    let early = Walk::to(State::Transferring).and(Input::Asked(Answer::Over));
+    assert_eq!(
+        early.state(),
+        State::Transferring,
+        "the time in which a transfer may follow has not passed"
+    );
+    let could_not_tell = walk
+        .after(Duration::from_secs(10))
+        .and(Input::Asked(Answer::CouldNotTell));
+    assert_eq!(could_not_tell.state(), State::Transferring);
+    let over = could_not_tell
+        .after(Duration::from_secs(10))
+        .and(Input::Asked(Answer::Over));
+    assert_eq!(over.state(), State::Ended);
+    assert_eq!(over.handover.progress.end_reason, Some(EndReason::AgentEnded));
+}
+
+#[test]
+fn a_missed_join_shows_when_8x8_is_asked() {
+    let agent = Some(agent("bob"));
+    let walk = Walk::to(State::Transferring)
+        .after(Duration::from_secs(10))
+        .and(Input::Asked(Answer::GoesOn { agent, in_queue: false }));
+    assert_eq!(walk.state(), State::Active);
+    assert_eq!(walk.told().last(), Some(&"agent.joined"));
+}
+
+#[test]
+fn nobody_there_and_8x8_undecided_ends_after_three_answers() {
+    let mut walk = Walk::to(State::Transferring);
+    for _ in 0..3 {
+        assert_eq!(walk.state(), State::Transferring);
+        let answer = Answer::GoesOn {
+            agent: Some(agent("ada")),
+            in_queue: false,
+        };
+        walk = walk.after(Duration::from_secs(60)).and(Input::Asked(answer));
+    }
+    assert_eq!(walk.state(), State::Ended);
+    assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]));
+}
+
+#[test]
+fn an_old_event_is_told_but_does_not_take_the_state_back() {
+    let walk = Walk::to(State::Queued).and(left("ada", 20)).and(joined("ada", 10));
+    assert_eq!(walk.state(), State::Queued);
+    assert_eq!(walk.told(), ["handover.accepted", "agent.left", "agent.joined"]);
+
+    let walk = Walk::to(State::Queued)
+        .and(joined("ada", 20))
+        .and(update(ConversationState::Idle, None, 1, 10));
+    assert_eq!(
+        walk.state(),
+        State::Active,
+        "the idle of an earlier interaction ends nothing"
+    );
+}
+
+#[test]
+fn an_end_before_8x8_answered_is_carried_out_when_it_does() {
+    let walk = Walk::new().and(end());
+    assert_eq!(walk.state(), State::Creating);
+    let walk = walk.and(created());
+    assert_eq!(walk.state(), State::Ended);
+    assert_eq!(walk.told(), ["handover.accepted", "handover.ended"]);
+    assert_eq!(walk.handover.progress.end_reason, Some(EndReason::Cancelled));
+    assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]));
+}
+
+#[test]
+fn the_end_reason_says_whether_an_agent_came() {
+    let before = Walk::to(State::Queued).and(end());
+    assert_eq!(before.handover.progress.end_reason, Some(EndReason::Cancelled));
+    assert_eq!(before.handover.progress.outcome, Some(Outcome::Cancelled));
+    let after = Walk::to(State::Active).and(end());
+    assert_eq!(after.handover.progress.end_reason, Some(EndReason::BotEnded));
+    assert_eq!(after.handover.progress.outcome, Some(Outcome::Completed));
+}
+
+#[test]
+fn each_timer_ends_what_it_is_for_and_has_8x8_told() {
+    for (state, wait, reason) in [
+        (State::Queued, Duration::from_mins(10), EndReason::QueueTimeout),
+        (State::Active, Duration::from_mins(30), EndReason::IdleTimeout),
+        (State::Transferring, Duration::from_mins(30), EndReason::IdleTimeout),
+        (State::Bot, Duration::from_mins(30), EndReason::IdleTimeout),
+        (State::Active, Duration::from_hours(24), EndReason::Expired),
+    ] {
+        let walk = Walk::to(state);
+        assert!(next_deadline(&walk.handover).is_some());
+        let walk = walk.after(wait).and(Input::Deadline);
+        assert_eq!(walk.handover.progress.end_reason, Some(reason), "{state:?}");
+        assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]), "{state:?}");
+        assert_eq!(next_deadline(&walk.handover), None);
+    }
+    let never_answered = Walk::new().after(Duration::from_hours(24)).and(Input::Deadline);
+    assert_eq!(never_answered.state(), State::Failed);
+}
+
+#[test]
+fn a_message_either_way_restarts_the_idle_timer() {
+    let walk = Walk::to(State::Active)
+        .after(Duration::from_mins(29))
+        .and(send())
+        .after(Duration::from_mins(29));
+    let walk = walk
+        .and(message("agent", false, 60))
+        .after(Duration::from_mins(29))
+        .and(Input::Deadline);
+    assert_eq!(walk.state(), State::Active);
+}
+
+#[test]
+fn typing_is_told_and_not_logged() {
+    let walk = Walk::to(State::Active).and(typing());
+    assert_eq!(walk.ephemeral.len(), 1);
+    assert_eq!(walk.ephemeral[0].sequence, walk.handover.progress.last_sequence);
+}
+
+#[test]
+fn only_a_change_of_user_queue_or_channel_is_told_as_an_update() {
+    let walk = Walk::to(State::Active)
+        .and(update(ConversationState::Active, None, 1, 10))
+        .and(update(ConversationState::Active, None, 1, 11));
+    assert!(!walk.told().contains(&"conversation.updated"));
+    let walk = walk.and(update(ConversationState::Active, None, 2, 12));
+    assert_eq!(walk.told().last(), Some(&"conversation.updated"));
+}
+
+#[test]
+fn a_message_in_state_bot_is_the_bots() {
+    let author = |state| match Walk::to(state).and(send()).calls.as_slice() {
+        [Call::PostMessage(part)] => part.author,
+        other => panic!("one message expected: {other:?}"),
+    };
+    assert_eq!(author(State::Active), AuthorType::User);
+    assert_eq!(author(State::Bot), AuthorType::Bot);
+}
