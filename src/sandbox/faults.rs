@@ -108,7 +108,6 @@ fn read_delay<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D:
     parse_delay(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration such as 500ms or 2s")))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 fn write_delay<S: Serializer>(delay: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&format!("{}ms", delay.as_millis()))
 }
@@ -119,7 +118,7 @@ fn parse_delay(text: &str) -> Option<Duration> {
     match unit {
         "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),
-        "m" => Duration::from_secs(60).checked_mul(u32::try_from(number).ok()?),
+        "m" => Duration::from_mins(1).checked_mul(u32::try_from(number).ok()?),
         _ => None,
     }
 }
@@ -132,9 +131,9 @@ mod tests {
 
     fn faults(rules: Vec<Value>) -> Faults {
         let faults = Faults::default();
-        rules
-            .into_iter()
-            .for_each(|rule| faults.add(serde_json::from_value(rule).unwrap()));
+        for rule in rules {
+            faults.add(serde_json::from_value(rule).unwrap());
+        }
         faults
     }
 

@@ -73,11 +73,11 @@ pub(crate) async fn run(State(shared): State<Shared>, body: Bytes) -> Result<Jso
     let report = shared
         .start(async move { carry_out(&worker, load).await })
         .await
-        .map_err(Refusal::internal)?;
+        .map_err(|error| Refusal::internal(&error))?;
     report
         .unwrap_or_else(|| Err("the sandbox is stopping".to_owned()))
         .map(Json)
-        .map_err(Refusal::internal)
+        .map_err(|error| Refusal::internal(&error))
 }
 
 impl Load {

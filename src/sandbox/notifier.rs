@@ -168,19 +168,15 @@ impl State {
             retry,
             transmission_time_ms: clock::now_ms(),
         };
-        let signer = self.keys.current().map_err(|error| error.to_string())?;
-        let signed = signer
-            .sign_as(&outgoing.body, headers, &outgoing.tampering.sign)
-            .map_err(|error| error.to_string())?;
-        let mut signed: Vec<_> = signed
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let key = self.keys.current().map_err(|error| error.to_string())?;
+        let signature = key.sign_as(&outgoing.body, headers, &outgoing.tampering.sign);
+        let six = signature.map_err(|error| error.to_string())?;
+        let mut all: Vec<_> = six.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         for (name, value) in &outgoing.tampering.headers {
-            signed.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-            signed.extend(value.iter().map(|value| (name.clone(), value.clone())));
+            all.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            all.extend(value.iter().map(|value| (name.clone(), value.clone())));
         }
-        Ok(signed)
+        Ok(all)
     }
 
     pub(crate) async fn send(

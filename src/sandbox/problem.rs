@@ -24,7 +24,8 @@ impl Problem {
     }
 
     pub(crate) fn invalid(fault: Invalid) -> Self {
-        Self::general(StatusCode::BAD_REQUEST, fault.code, &fault.message)
+        let Invalid { code, message } = fault;
+        Self::general(StatusCode::BAD_REQUEST, code, &message)
     }
 
     pub(crate) fn invalid_queue(queue_id: &str) -> Self {
@@ -37,7 +38,8 @@ impl Problem {
 
     /// `BadRequestProblem`, of `POST …/messages` only: `errors` is an object.
     pub(crate) fn invalid_message(fault: Invalid) -> Self {
-        let errors = json!({"code": fault.code, "message": fault.message});
+        let Invalid { code, message } = fault;
+        let errors = json!({"code": code, "message": message});
         Self {
             status: StatusCode::BAD_REQUEST,
             body: json!({"message": "Bad Request.", "errors": errors, "referenceId": ids::token()}),
@@ -46,7 +48,8 @@ impl Problem {
 
     /// `InvalidParameterExceptionPayload`, of typing, thinking and read-receipt.
     pub(crate) fn invalid_parameter(fault: Invalid) -> Self {
-        let errors = json!([{"code": "invalid_parameter", "message": fault.message}]);
+        let Invalid { message, .. } = fault;
+        let errors = json!([{"code": "invalid_parameter", "message": message}]);
         Self {
             status: StatusCode::BAD_REQUEST,
             body: json!({"message": "Invalid parameter.", "errors": errors, "referenceId": ids::token()}),

@@ -201,17 +201,12 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if first != tag {
         return None;
     }
-    let (length, der) = match length {
-        0..=0x7f => (usize::from(length), der),
-        _ => {
-            let (digits, der) = der.split_at_checked(usize::from(length & 0x7f))?;
-            (
-                digits
-                    .iter()
-                    .try_fold(0_usize, |sum, &digit| sum.checked_mul(256)?.checked_add(digit.into()))?,
-                der,
-            )
-        }
+    let (length, der) = if length < 0x80 {
+        (usize::from(length), der)
+    } else {
+        let (digits, der) = der.split_at_checked(usize::from(length & 0x7f))?;
+        let add = |sum: usize, &digit: &u8| sum.checked_mul(256)?.checked_add(digit.into());
+        (digits.iter().try_fold(0, add)?, der)
     };
     der.split_at_checked(length)
 }

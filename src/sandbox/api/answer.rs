@@ -12,16 +12,16 @@ pub(super) type Answer = Result<Response, Problem>;
 #[derive(Clone, Debug)]
 pub(super) struct ConversationId(pub(super) String);
 
-pub(super) fn ok(body: &Value) -> Answer {
-    Ok(hal(StatusCode::OK, body))
+pub(super) fn ok(body: &Value) -> Response {
+    hal(StatusCode::OK, body)
 }
 
-pub(super) fn accepted(body: &Value) -> Answer {
-    Ok(hal(StatusCode::ACCEPTED, body))
+pub(super) fn accepted(body: &Value) -> Response {
+    hal(StatusCode::ACCEPTED, body)
 }
 
-pub(super) fn no_content() -> Answer {
-    Ok(StatusCode::NO_CONTENT.into_response())
+pub(super) fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn hal(status: StatusCode, body: &Value) -> Response {

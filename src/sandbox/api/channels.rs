@@ -25,11 +25,12 @@ pub(super) async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery
             item: one,
         })
         .collect();
-    ok(
-        &query.envelope(Some("/chat-gateway/v1/channels"), "channels", rows, |one| {
-            one.resource()
-        }),
-    )
+    Ok(ok(&query.envelope(
+        Some("/chat-gateway/v1/channels"),
+        "channels",
+        rows,
+        |one| one.resource(),
+    )))
 }
 
 pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
@@ -38,13 +39,13 @@ pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer 
     let channel = Channel::new(ids::token(), write);
     let shown = channel.resource();
     world.channels.insert(channel.id.clone(), channel);
-    ok(&shown)
+    Ok(ok(&shown))
 }
 
 pub(super) async fn get(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     let world = shared.world();
     let channel = world.channels.get(&id).ok_or_else(|| not_found(&id))?;
-    ok(&channel.resource())
+    Ok(ok(&channel.resource()))
 }
 
 pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
@@ -52,12 +53,12 @@ pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>
     let write = readable(&world, &body)?;
     let channel = world.channels.get_mut(&id).ok_or_else(|| not_found(&id))?;
     channel.replace(write);
-    ok(&channel.resource())
+    Ok(ok(&channel.resource()))
 }
 
 pub(super) async fn remove(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     shared.world().channels.remove(&id).ok_or_else(|| not_found(&id))?;
-    no_content()
+    Ok(no_content())
 }
 
 fn readable(world: &World, body: &[u8]) -> Result<ChannelWrite, Problem> {

@@ -26,11 +26,12 @@ pub(super) async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery
             item: one,
         })
         .collect();
-    ok(
-        &query.envelope(Some("/chat-gateway/v1/conversations"), "conversations", rows, |one| {
-            one.resource()
-        }),
-    )
+    Ok(ok(&query.envelope(
+        Some("/chat-gateway/v1/conversations"),
+        "conversations",
+        rows,
+        |one| one.resource(),
+    )))
 }
 
 pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
@@ -48,7 +49,7 @@ pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer 
     }
     let (id, created_at) = (conversation.id.clone(), clock::iso(conversation.created_at));
     shared.open(conversation, |conversation| conversation.open(queue));
-    let mut response = accepted(&json!({"conversationId": id, "createdAt": created_at}))?;
+    let mut response = accepted(&json!({"conversationId": id, "createdAt": created_at}));
     response.extensions_mut().insert(ConversationId(id));
     Ok(response)
 }
@@ -74,7 +75,11 @@ fn first_assignment(shared: &Shared, create: &ConversationCreate) -> Result<(Opt
 
 pub(super) async fn get(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     let world = shared.world();
-    ok(&world.conversations.get(&id).ok_or_else(|| not_found(&id))?.resource())
+    Ok(ok(&world
+        .conversations
+        .get(&id)
+        .ok_or_else(|| not_found(&id))?
+        .resource()))
 }
 
 pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
@@ -91,7 +96,7 @@ pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>
         let events = conversation.rewrite(user, queue);
         (conversation.resource(), events)
     });
-    accepted(&shown.ok_or_else(|| not_found(&id))?)
+    Ok(accepted(&shown.ok_or_else(|| not_found(&id))?))
 }
 
 /// A queue that does not exist is accepted and nothing happens: this operation documents no 400.
@@ -104,7 +109,7 @@ pub(super) async fn patch(State(shared): State<Shared>, Path(id): Path<String>, 
         let events = conversation.rewrite(user, queue);
         (conversation.resource(), events)
     });
-    accepted(&shown.ok_or_else(|| not_found(&id))?)
+    Ok(accepted(&shown.ok_or_else(|| not_found(&id))?))
 }
 
 pub(super) async fn interactions(
@@ -122,11 +127,12 @@ pub(super) async fn interactions(
             .ok_or_else(|| not_found(&id))?
             .interactions()
     };
-    ok(
-        &query.envelope(Some(&path), "interactions", in_order(&interactions), |one| {
-            (*one).clone()
-        }),
-    )
+    Ok(ok(&query.envelope(
+        Some(&path),
+        "interactions",
+        in_order(&interactions),
+        |one| (*one).clone(),
+    )))
 }
 
 /// Rows for a list that keeps the order in which its entries came to be.

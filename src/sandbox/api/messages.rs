@@ -32,7 +32,7 @@ pub(super) async fn list(State(shared): State<Shared>, Path(id): Path<String>, R
             item: one,
         })
         .collect();
-    ok(&query.envelope(None, "messages", rows, |one| one.resource(language)))
+    Ok(ok(&query.envelope(None, "messages", rows, |one| one.resource(language))))
 }
 
 /// 202 without a body: no message id is told.
@@ -54,7 +54,7 @@ pub(super) async fn get(State(shared): State<Shared>, Path((id, message_id)): Pa
         .ok_or_else(|| Problem::not_found("conversation", &id))?;
     let message = conversation.messages.iter().find(|message| message.id == message_id);
     let message = message.ok_or_else(|| Problem::not_found("message", &message_id))?;
-    ok(&message.resource(conversation.user.get("language")))
+    Ok(ok(&message.resource(conversation.user.get("language"))))
 }
 
 fn values<T: Serialize>(items: &[T]) -> Vec<Value> {

@@ -128,7 +128,7 @@ impl ListQuery {
 }
 
 fn number(key: &str, value: &str) -> Result<usize, Problem> {
-    value.parse().map_err(|_| refused(&format!("{key} must be a number.")))
+    value.parse().map_err(|error| refused(&format!("{key}: {error}.")))
 }
 
 fn name_filter(value: &str) -> Result<String, Problem> {

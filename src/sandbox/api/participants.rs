@@ -23,11 +23,12 @@ pub(super) async fn list(State(shared): State<Shared>, Path(id): Path<String>, R
             .ok_or_else(|| Problem::not_found("conversation", &id))?
             .participants()
     };
-    ok(
-        &query.envelope(Some(&path), "participants", in_order(&participants), |one| {
-            (*one).clone()
-        }),
-    )
+    Ok(ok(&query.envelope(
+        Some(&path),
+        "participants",
+        in_order(&participants),
+        |one| (*one).clone(),
+    )))
 }
 
 pub(super) async fn user_leaves(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
@@ -47,5 +48,5 @@ pub(super) async fn user_leaves(State(shared): State<Shared>, Path(id): Path<Str
         )
     });
     left.ok_or_else(|| Problem::not_found("conversation", &id))?;
-    no_content()
+    Ok(no_content())
 }

@@ -40,5 +40,5 @@ fn note(shared: &Shared, id: &str, signal: &str, body: &[u8], fault: Option<Inva
         ((), Vec::new())
     });
     noted.ok_or_else(|| Problem::not_found_exception("conversation", id))?;
-    no_content()
+    Ok(no_content())
 }

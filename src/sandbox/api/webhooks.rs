@@ -29,11 +29,12 @@ pub(super) async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery
             item: one,
         })
         .collect();
-    ok(
-        &query.envelope(Some("/chat-gateway/v1/webhooks"), "webhooks", rows, |one| {
-            one.resource()
-        }),
-    )
+    Ok(ok(&query.envelope(
+        Some("/chat-gateway/v1/webhooks"),
+        "webhooks",
+        rows,
+        |one| one.resource(),
+    )))
 }
 
 pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
@@ -41,13 +42,13 @@ pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer 
     let webhook = Webhook::new(ids::token(), write);
     shared.world().webhooks.insert(webhook.id.clone(), webhook.clone());
     hello_aside(&shared, &webhook);
-    ok(&webhook.resource())
+    Ok(ok(&webhook.resource()))
 }
 
 pub(super) async fn get(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
     let world = shared.world();
     let webhook = world.webhooks.get(&id).ok_or_else(|| not_found(&id))?;
-    ok(&webhook.resource())
+    Ok(ok(&webhook.resource()))
 }
 
 pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
@@ -59,7 +60,7 @@ pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>
         known.clone()
     };
     hello_aside(&shared, &webhook);
-    ok(&webhook.resource())
+    Ok(ok(&webhook.resource()))
 }
 
 /// A webhook that a channel still uses is kept: 8x8's answer to that is not documented.
@@ -70,13 +71,13 @@ pub(super) async fn remove(State(shared): State<Shared>, Path(id): Path<String>)
         return Err(Problem::general(StatusCode::BAD_REQUEST, "webhook_in_use", &message));
     }
     world.webhooks.remove(&id).ok_or_else(|| not_found(&id))?;
-    no_content()
+    Ok(no_content())
 }
 
 pub(super) async fn verify(State(shared): State<Shared>, body: Bytes) -> Answer {
     let verify: WebhookVerify = read(&body).map_err(Problem::invalid)?;
     match hello(&shared, verify.uri, &verify.version).await {
-        Ok(status) if is_success(status) => no_content(),
+        Ok(status) if is_success(status) => Ok(no_content()),
         Ok(status) => Err(unverified(&format!("The target answered {status}."))),
         Err(error) => Err(unverified(&error)),
     }

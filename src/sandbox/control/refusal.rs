@@ -17,7 +17,7 @@ impl Refusal {
         Self(StatusCode::NOT_FOUND, format!("there is no conversation {id}"))
     }
 
-    pub(crate) fn internal(error: impl ToString) -> Self {
+    pub(crate) fn internal(error: &impl ToString) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }

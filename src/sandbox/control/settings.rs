@@ -46,8 +46,8 @@ pub(super) async fn webhook(State(shared): State<Shared>, body: Bytes) -> Result
 pub(super) async fn rotate_key(State(shared): State<Shared>) -> Result<Json<Value>, Refusal> {
     let signer = tokio::task::spawn_blocking(Signer::generate)
         .await
-        .map_err(Refusal::internal)?;
-    let signer = signer.map_err(Refusal::internal)?;
+        .map_err(|error| Refusal::internal(&error))?;
+    let signer = signer.map_err(|error| Refusal::internal(&error))?;
     let kid = signer.kid().to_owned();
     shared.keys.rotate(signer);
     Ok(Json(json!({"kid": kid})))

@@ -73,8 +73,8 @@ pub(crate) struct History {
 pub(crate) struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user_id: Option<String>,
+    #[serde(rename = "userId", skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) customer_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

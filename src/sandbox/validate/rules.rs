@@ -244,11 +244,11 @@ mod tests {
 
     use super::*;
 
-    fn create(user: Value) -> Result<ConversationCreate, Invalid> {
+    fn create(user: &Value) -> Result<ConversationCreate, Invalid> {
         read(json!({"channelId": "c", "user": user}).to_string().as_bytes())
     }
 
-    fn message(body: Value) -> Result<MessageWrite, Invalid> {
+    fn message(body: &Value) -> Result<MessageWrite, Invalid> {
         read(body.to_string().as_bytes())
     }
 
@@ -257,29 +257,29 @@ mod tests {
         let properties = json!([{"key": "Intent", "value": "balance"}]);
         let user = json!({"name": "James Jones", "email": "user@example.com", "language": "zh-CN",
             "additionalProperties": properties});
-        assert_eq!(create(user.clone()).unwrap().user.into_stored(), user);
+        assert_eq!(create(&user).unwrap().user.into_stored(), user);
     }
 
     #[test]
     fn unknown_fields_are_refused() {
-        assert_eq!(create(json!({"nick": "J"})).unwrap_err().code, "invalid_json_object");
-        assert!(message(json!({"authorType": "user", "text": "a", "id": "1"})).is_err());
+        assert_eq!(create(&json!({"nick": "J"})).unwrap_err().code, "invalid_json_object");
+        assert!(message(&json!({"authorType": "user", "text": "a", "id": "1"})).is_err());
     }
 
     #[test]
     fn a_property_needs_key_and_value_and_there_are_at_most_thirty() {
         let property = |key: &str, value: &str| json!({"key": key, "value": value});
-        assert!(create(json!({"additionalProperties": [property("a", "")]})).is_err());
-        assert!(create(json!({"additionalProperties": [property(" ", "b")]})).is_err());
-        assert!(create(json!({"additionalProperties": [{"key": "a", "value": 1}]})).is_err());
-        assert!(create(json!({"additionalProperties": vec![property("a", "b"); 30]})).is_ok());
-        assert!(create(json!({"additionalProperties": vec![property("a", "b"); 31]})).is_err());
+        assert!(create(&json!({"additionalProperties": [property("a", "")]})).is_err());
+        assert!(create(&json!({"additionalProperties": [property(" ", "b")]})).is_err());
+        assert!(create(&json!({"additionalProperties": [{"key": "a", "value": 1}]})).is_err());
+        assert!(create(&json!({"additionalProperties": vec![property("a", "b"); 30]})).is_ok());
+        assert!(create(&json!({"additionalProperties": vec![property("a", "b"); 31]})).is_err());
     }
 
     #[test]
     fn language_and_email_are_checked() {
-        assert!(create(json!({"language": "en-GB"})).is_err());
-        assert!(create(json!({"email": "nobody"})).is_err());
+        assert!(create(&json!({"language": "en-GB"})).is_err());
+        assert!(create(&json!({"email": "nobody"})).is_err());
     }
 
     #[test]
@@ -294,12 +294,12 @@ mod tests {
 
     #[test]
     fn a_message_says_something_as_bot_or_user() {
-        assert!(message(json!({"authorType": "user", "text": "hello"})).is_ok());
-        assert!(message(json!({"authorType": "bot", "cards": [{"content": {}}]})).is_ok());
-        assert!(message(json!({"authorType": "user", "attachments": [{"id": "1"}]})).is_ok());
-        assert!(message(json!({"authorType": "user"})).is_err());
-        assert!(message(json!({"authorType": "agent", "text": "hello"})).is_err());
-        assert!(message(json!({"text": "hello"})).is_err());
-        assert!(message(json!({"authorType": "user", "text": " "})).is_err());
+        assert!(message(&json!({"authorType": "user", "text": "hello"})).is_ok());
+        assert!(message(&json!({"authorType": "bot", "cards": [{"content": {}}]})).is_ok());
+        assert!(message(&json!({"authorType": "user", "attachments": [{"id": "1"}]})).is_ok());
+        assert!(message(&json!({"authorType": "user"})).is_err());
+        assert!(message(&json!({"authorType": "agent", "text": "hello"})).is_err());
+        assert!(message(&json!({"text": "hello"})).is_err());
+        assert!(message(&json!({"authorType": "user", "text": " "})).is_err());
     }
 }

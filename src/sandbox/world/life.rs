@@ -1,5 +1,5 @@
 //! The life of a conversation: each step changes it and says which events 8x8 would send, in which order.
-//! CONVERSATION_UPDATE goes out whenever state, assignment or user change.
+//! `CONVERSATION_UPDATE` goes out whenever state, assignment or user change.
 
 use serde_json::{Value, json};
 
