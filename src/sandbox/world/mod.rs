@@ -7,4 +7,4 @@ mod life;
 
 pub(crate) use conversation::{Agent, Conversation, Queue, Saying};
 pub(crate) use directory::{Channel, Webhook, World};
-pub(crate) use event::{Dialect, Event, Rendered};
+pub(crate) use event::{Event, Rendered};
