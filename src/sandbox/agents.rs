@@ -23,7 +23,13 @@ pub(crate) fn react(shared: &Shared, conversation_id: &str, events: &[Event]) {
             Event::Message(said) if said.author_type == "user" => {
                 drop(shared.start(shift.answer(said.text.clone())));
             }
-            _ => {}
+            Event::Message(_)
+            | Event::Update(_)
+            | Event::AgentJoined(_)
+            | Event::AgentLeft(_)
+            | Event::UserLeft
+            | Event::Transfer
+            | Event::Typing(_) => {}
         }
     }
 }

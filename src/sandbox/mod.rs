@@ -3,9 +3,15 @@
 //!
 //! It serves the Chat Gateway API (`/chat-gateway/v1`: webhooks, channels, keys, conversations, messages), validates
 //! as strictly as 8x8's documentation reads, signs and repeats webhook events, and has agents that follow a script or
-//! the control API under `/sandbox`. `GET /sandbox` explains the control API; see [`control`].
+//! the control API under `/sandbox`.
 //!
 //! Not built yet: attachments, card lists, post-agent assignments, schedules and statistics. They answer 404.
+//!
+//! # Control API
+//!
+//! ```text
+#![doc = include_str!("control/help.txt")]
+//! ```
 
 mod options;
 mod server;

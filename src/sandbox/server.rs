@@ -102,6 +102,7 @@ async fn serve(stream: TcpStream, router: Router) {
     }
     let service = service_fn(move |request| answer(router.clone(), request));
     let connection = http1::Builder::new()
+        .header_read_timeout(None)
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {

@@ -41,6 +41,7 @@ pub(super) async fn guard(
         operation: operation(&parts.method, path.as_str()),
         conversation_id,
         body: body.clone(),
+        taken: false,
     };
     let request = Request::from_parts(parts, Body::from(body));
     let worker = Arc::clone(&shared);
@@ -57,6 +58,13 @@ struct Arrived {
     operation: &'static str,
     conversation_id: Option<String>,
     body: Bytes,
+    taken: bool,
+}
+
+/// Ends a call without an answer.
+enum Stopped {
+    Dropped,
+    Hung,
 }
 
 impl Arrived {
@@ -66,35 +74,47 @@ impl Arrived {
         } else {
             Surface::Api
         };
-        let Some(fault) = shared
+        let fault = shared
             .faults
-            .take(surface, self.operation, self.conversation_id.as_deref())
-        else {
-            let response = self.run(shared, request, next).await;
-            let taken = response.status().is_success();
-            self.record(shared, Outcome::Status(response.status().as_u16()), taken);
-            return response;
+            .take(surface, self.operation, self.conversation_id.as_deref());
+        let response = match &fault {
+            Some(fault) => self.carry_out_badly(shared, fault, request, next).await,
+            None => Ok(self.run(shared, request, next).await),
         };
-        tokio::time::sleep(fault.delay).await;
-        if let Some(stopped) = self.disrupt(shared, &fault, Stage::Before, false).await {
-            return stopped;
+        let outcome = match &response {
+            Ok(response) => Outcome::Status(response.status().as_u16()),
+            Err(Stopped::Dropped) => Outcome::Dropped,
+            Err(Stopped::Hung) => Outcome::Hung,
+        };
+        self.record(shared, outcome);
+        match response {
+            Ok(response) => response,
+            Err(Stopped::Dropped) => cut(),
+            Err(Stopped::Hung) => {
+                tokio::time::sleep(shared.options.hang_limit).await;
+                cut()
+            }
         }
-        if fault.status.is_some() && !fault.taken {
-            return self.forced(shared, &fault, false);
+    }
+
+    async fn carry_out_badly(
+        &mut self,
+        shared: &Shared,
+        fault: &Rule,
+        request: Request,
+        next: Next,
+    ) -> Result<Response, Stopped> {
+        tokio::time::sleep(fault.delay).await;
+        stops(fault, Stage::Before)?;
+        if let (Some(status), false) = (fault.status, fault.taken) {
+            return Ok(forced(fault, status));
         }
         let response = self.run(shared, request, next).await;
-        let taken = response.status().is_success();
         if let (true, Some(id)) = (fault.event_before_202, &self.conversation_id) {
             shared.lane_drained(id).await;
         }
-        if let Some(stopped) = self.disrupt(shared, &fault, Stage::After, taken).await {
-            return stopped;
-        }
-        if fault.status.is_some() {
-            return self.forced(shared, &fault, taken);
-        }
-        self.record(shared, Outcome::Status(response.status().as_u16()), taken);
-        response
+        stops(fault, Stage::After)?;
+        Ok(fault.status.map_or(response, |status| forced(fault, status)))
     }
 
     async fn run(&mut self, shared: &Shared, request: Request, next: Next) -> Response {
@@ -102,6 +122,7 @@ impl Arrived {
             return problem.into_response();
         }
         let response = next.run(request).await;
+        self.taken = response.status().is_success();
         if let Some(ConversationId(id)) = response.extensions().get() {
             self.conversation_id = Some(id.clone());
         }
@@ -136,41 +157,36 @@ impl Arrived {
         Ok(())
     }
 
-    async fn disrupt(&self, shared: &Shared, fault: &Rule, stage: Stage, taken: bool) -> Option<Response> {
-        if fault.drop == Some(stage) {
-            self.record(shared, Outcome::Dropped, taken);
-            return Some(cut());
-        }
-        if fault.hang == Some(stage) {
-            self.record(shared, Outcome::Hung, taken);
-            tokio::time::sleep(shared.options.hang_limit).await;
-            return Some(cut());
-        }
-        None
-    }
-
-    fn forced(&self, shared: &Shared, fault: &Rule, taken: bool) -> Response {
-        let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok());
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.record(shared, Outcome::Status(status.as_u16()), taken);
-        let mut response = match &fault.body {
-            Some(body) => (status, body.clone()).into_response(),
-            None => Problem::general(status, "internal_error", "Internal error.").into_response(),
-        };
-        if let Some(value) = fault.retry_after.as_ref().and_then(|value| value.parse().ok()) {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        }
-        response
-    }
-
-    fn record(&self, shared: &Shared, outcome: Outcome, taken: bool) {
+    fn record(self, shared: &Shared, outcome: Outcome) {
         shared.ledger.call(Call {
             at: clock::now_ms(),
             operation: self.operation,
-            conversation_id: self.conversation_id.clone(),
-            body: self.body.clone(),
+            conversation_id: self.conversation_id,
+            body: self.body,
             outcome,
-            taken,
+            taken: self.taken,
         });
     }
+}
+
+fn stops(fault: &Rule, stage: Stage) -> Result<(), Stopped> {
+    if fault.drop == Some(stage) {
+        return Err(Stopped::Dropped);
+    }
+    if fault.hang == Some(stage) {
+        return Err(Stopped::Hung);
+    }
+    Ok(())
+}
+
+fn forced(fault: &Rule, status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = match &fault.body {
+        Some(body) => (status, body.clone()).into_response(),
+        None => Problem::general(status, "internal_error", "Internal error.").into_response(),
+    };
+    if let Some(value) = fault.retry_after.as_ref().and_then(|value| value.parse().ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
 }

@@ -40,7 +40,8 @@ enum Step {
 /// A step with all it needs.
 enum Deed {
     Join,
-    Typing(bool),
+    Type,
+    StopTyping,
     Say(Saying),
     Leave,
     Transfer(Queue),
@@ -68,8 +69,8 @@ pub(super) async fn act(
 fn deed(shared: &Shared, act: Act, agent: &Agent) -> Result<Deed, Refusal> {
     Ok(match act.step {
         Step::Join => Deed::Join,
-        Step::Type => Deed::Typing(true),
-        Step::StopTyping => Deed::Typing(false),
+        Step::Type => Deed::Type,
+        Step::StopTyping => Deed::StopTyping,
         Step::Say if act.text.is_none() && act.cards.is_empty() => {
             return Err(Refusal::bad("say needs text or cards"));
         }
@@ -92,8 +93,8 @@ impl Deed {
     fn carry_out(self, conversation: &mut Conversation, order: u64, agent: &Agent) -> Vec<Event> {
         match self {
             Self::Join => conversation.join(agent),
-            Self::Typing(true) => vec![Event::Typing(vec![agent.id.clone()])],
-            Self::Typing(false) => vec![Event::Typing(Vec::new())],
+            Self::Type => vec![Event::Typing(vec![agent.id.clone()])],
+            Self::StopTyping => vec![Event::Typing(Vec::new())],
             Self::Say(saying) => conversation.say(order, saying),
             Self::Leave => conversation.leave(agent),
             Self::Transfer(queue) => conversation.transfer(agent, queue),

@@ -1,6 +1,5 @@
 //! The control API under `/sandbox`: plays the agent, injects events and faults, and shows what happened. JSON, no key.
-//!
-//! `GET /sandbox` answers [`HELP`](help::HELP), the description of every call.
+//! `help.txt` describes every call.
 
 mod help;
 mod routes;

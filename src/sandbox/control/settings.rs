@@ -26,6 +26,9 @@ pub(super) async fn faults(State(shared): State<Shared>) -> Json<Value> {
 
 pub(super) async fn add_fault(State(shared): State<Shared>, body: Bytes) -> Result<StatusCode, Refusal> {
     let rule: Rule = read(&body)?;
+    if rule.status.is_some_and(|status| StatusCode::from_u16(status).is_err()) {
+        return Err(Refusal::bad("status is no HTTP status"));
+    }
     shared.faults.add(rule);
     Ok(StatusCode::NO_CONTENT)
 }

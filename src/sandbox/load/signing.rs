@@ -52,23 +52,33 @@ fn sign_share(
         };
         let sign = |number: usize| {
             let place = index * load.events_per_conversation + number - 1;
-            let repeated = load.is_repeated(u32::try_from(place).unwrap_or(u32::MAX));
-            sign(shared, id, number, repeated)
+            let signed = sign(shared, id, number)?;
+            if load.is_repeated(u32::try_from(place).unwrap_or(u32::MAX)) {
+                signed.repeated(shared)
+            } else {
+                Ok(signed)
+            }
         };
         share.push(numbers.clone().map(sign).collect::<Result<_, _>>()?);
     }
     Ok(share)
 }
 
-fn sign(shared: &State, conversation_id: &str, number: usize, repeated: bool) -> Result<Signed, String> {
+fn sign(shared: &State, conversation_id: &str, number: usize) -> Result<Signed, String> {
     let outgoing = message(shared, conversation_id, number)?;
     let first = shared.signed_headers(&outgoing, 0)?;
-    let again = if repeated {
-        Some(shared.signed_headers(&outgoing, 1)?)
-    } else {
-        None
-    };
-    Ok(Signed { outgoing, first, again })
+    Ok(Signed {
+        outgoing,
+        first,
+        again: None,
+    })
+}
+
+impl Signed {
+    fn repeated(mut self, shared: &State) -> Result<Self, String> {
+        self.again = Some(shared.signed_headers(&self.outgoing, 1)?);
+        Ok(self)
+    }
 }
 
 fn message(shared: &State, conversation_id: &str, number: usize) -> Result<Outgoing, String> {

@@ -90,3 +90,23 @@ async fn an_injected_event_can_be_tampered_with() {
     assert_eq!(headers["x-8x8-retry"], "7");
     assert!(!headers.contains_key("x-8x8-tenant-id"));
 }
+
+#[tokio::test]
+async fn a_call_is_carried_out_although_its_caller_hung_up() {
+    let rig = rig_with(json!({"on": "api", "operation": "create", "delay": "100ms"})).await;
+    let call = rig.call(Method::POST, "/chat-gateway/v1/conversations", create());
+    assert!(tokio::time::timeout(Duration::from_millis(50), call).await.is_err());
+    assert_eq!(rig.told(3).await[2], "QUEUED 101");
+}
+
+#[tokio::test]
+async fn throttling_names_a_time() {
+    let rig = rig_with(json!({"on": "api", "operation": "list", "status": 429, "retryAfter": "2"})).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/chat-gateway/v1/conversations", rig.sandbox.url());
+    let answer = http.get(url).header("x-api-key", "eght_sandbox").send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (429, &"2".parse().unwrap())
+    );
+}
