@@ -1,0 +1,65 @@
+//! Messages: what was said so far, and saying something as the user or the bot.
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Answer, ok};
+use super::page::{ListKind, ListQuery, Row};
+use crate::sandbox::problem::Problem;
+use crate::sandbox::state::Shared;
+use crate::sandbox::validate::{MessageWrite, read};
+use crate::sandbox::world::Saying;
+
+pub(super) async fn list(State(shared): State<Shared>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Answer {
+    let query = ListQuery::read(query.as_deref(), ListKind::Messages)?;
+    let world = shared.world();
+    let conversation = world
+        .conversations
+        .get(&id)
+        .ok_or_else(|| Problem::not_found("conversation", &id))?;
+    let language = conversation.user.get("language");
+    let rows = conversation
+        .messages
+        .iter()
+        .map(|one| Row {
+            id: &one.id,
+            created_at: (one.created_at, one.order),
+            name: None,
+            item: one,
+        })
+        .collect();
+    Ok(ok(&query.envelope(None, "messages", rows, |one| one.resource(language))))
+}
+
+/// 202 without a body: no message id is told.
+pub(super) async fn create(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let write: MessageWrite = read(&body).map_err(Problem::invalid_message)?;
+    let mut saying = Saying::by_caller(write.author_type, write.text.unwrap_or_default());
+    saying.cards = values(&write.cards);
+    saying.attachments = values(&write.attachments);
+    let said = shared.change(&id, |conversation, order| ((), conversation.say(order, saying)));
+    said.ok_or_else(|| Problem::not_found("conversation", &id))?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+pub(super) async fn get(State(shared): State<Shared>, Path((id, message_id)): Path<(String, String)>) -> Answer {
+    let world = shared.world();
+    let conversation = world
+        .conversations
+        .get(&id)
+        .ok_or_else(|| Problem::not_found("conversation", &id))?;
+    let message = conversation.messages.iter().find(|message| message.id == message_id);
+    let message = message.ok_or_else(|| Problem::not_found("message", &message_id))?;
+    Ok(ok(&message.resource(conversation.user.get("language"))))
+}
+
+fn values<T: Serialize>(items: &[T]) -> Vec<Value> {
+    items
+        .iter()
+        .map(|item| serde_json::to_value(item).unwrap_or_default())
+        .collect()
+}
