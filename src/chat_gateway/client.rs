@@ -1,0 +1,227 @@
+//! Sends one call to 8x8 and tells what became of it. What the calls say stands in the files beside.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytes::BytesMut;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Method;
+use http::StatusCode;
+use http::header;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use url::Url;
+
+use crate::chat_gateway::error::ChatGatewayError;
+use crate::chat_gateway::error::Fault;
+use crate::chat_gateway::error::Refusal;
+use crate::chat_gateway::error::Silence;
+use crate::chat_gateway::refusal;
+use crate::chat_gateway::settings::ChatGatewaySettings;
+use crate::chat_gateway::settings::UnusableSetting;
+use crate::domain::RawJson;
+
+pub(super) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-8x8-tenant");
+const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// As much of an answer as is read.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// One tenant's access to 8x8. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ChatGateway {
+    client: reqwest::Client,
+    base: Url,
+    headers: HeaderMap,
+    call_timeout: Duration,
+}
+
+impl ChatGateway {
+    /// `client` follows no redirects and repeats nothing by itself.
+    pub fn new(client: reqwest::Client, settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/hal+json"));
+        let key = settings.api_keys.first().ok_or(UnusableSetting::ApiKey)?;
+        let mut key = header_value(key.expose_secret()).ok_or(UnusableSetting::ApiKey)?;
+        key.set_sensitive(true);
+        headers.insert(API_KEY_HEADER, key);
+        if let Some(tenant) = &settings.tenant_id {
+            headers.insert(TENANT_HEADER, header_value(tenant).ok_or(UnusableSetting::TenantId)?);
+        }
+        Ok(Self {
+            client,
+            base: api_root(&settings.base_url)?,
+            headers,
+            call_timeout: settings.call_timeout,
+        })
+    }
+
+    pub(super) fn conversations(&self) -> Url {
+        self.base.clone().joined(&["conversations"])
+    }
+
+    /// The address of something in a conversation; `NotFound` for an id that cannot be part of one.
+    pub(super) fn conversation(&self, segments: &[&str]) -> Result<Url, ChatGatewayError> {
+        if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+            return Err(ChatGatewayError::Refused(Refusal {
+                status: StatusCode::NOT_FOUND.as_u16(),
+                code: None,
+                message: None,
+                reference_id: None,
+                fault: Fault::NotFound,
+            }));
+        }
+        Ok(self.conversations().joined(segments))
+    }
+
+    /// Reads something.
+    pub(super) async fn read(&self, url: Url) -> Result<Value, ChatGatewayError> {
+        let response = self.send(self.client.get(url)).await?;
+        json(response).await
+    }
+
+    /// Changes something; the answer matters.
+    pub(super) async fn change(&self, method: Method, url: Url, body: &RawJson) -> Result<Value, ChatGatewayError> {
+        let response = self.send(self.with_body(method, url, body)).await?;
+        json(response).await
+    }
+
+    /// Changes something; any 2xx says that it was taken.
+    pub(super) async fn tell(&self, method: Method, url: Url, body: &RawJson) -> Result<(), ChatGatewayError> {
+        let response = self.send(self.with_body(method, url, body)).await?;
+        // Read only so that the connection can be used again.
+        read_up_to(ANSWER_LIMIT, response)
+            .await
+            .map_or(Ok(()), |_unused| Ok(()))
+    }
+
+    fn with_body(&self, method: Method, url: Url, body: &RawJson) -> reqwest::RequestBuilder {
+        self.client
+            .request(method, url)
+            .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body.as_str().to_owned())
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ChatGatewayError> {
+        let response = request
+            .headers(self.headers.clone())
+            .timeout(self.call_timeout)
+            .send()
+            .await
+            .map_err(ChatGatewayError::transport)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(ChatGatewayError::Throttled {
+                after: retry_after(response.headers()),
+            });
+        }
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            return Err(ChatGatewayError::Unanswered(Silence::Status(status.as_u16())));
+        }
+        let body = read_up_to(ANSWER_LIMIT, response).await.unwrap_or_default();
+        Err(ChatGatewayError::Refused(refusal::read(status.as_u16(), &body)))
+    }
+}
+
+/// 8x8's part of every address, below a base that may have a path of its own.
+pub(super) fn api_root(base: &Url) -> Result<Url, UnusableSetting> {
+    if matches!(base.scheme(), "http" | "https") && base.has_host() {
+        Ok(base.clone().joined(&["chat-gateway", "v1"]))
+    } else {
+        Err(UnusableSetting::BaseUrl)
+    }
+}
+
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| HeaderValue::from_str(text).ok())?
+}
+
+/// Longer answers are `None`, as broken ones are.
+pub(super) async fn read_up_to(limit: usize, mut response: reqwest::Response) -> Option<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > limit {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body.freeze())
+}
+
+pub(super) trait Joined {
+    /// With these segments percent-encoded behind the path.
+    fn joined(self, segments: &[&str]) -> Self;
+}
+
+impl Joined for Url {
+    fn joined(mut self, segments: &[&str]) -> Self {
+        if let Ok(mut path) = self.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        self
+    }
+}
+
+async fn json(response: reqwest::Response) -> Result<Value, ChatGatewayError> {
+    let body = read_up_to(ANSWER_LIMIT, response)
+        .await
+        .ok_or_else(ChatGatewayError::unreadable)?;
+    serde_json::from_slice(&body).map_err(|_not_json| ChatGatewayError::unreadable())
+}
+
+/// Seconds, or a date measured against the answer's own, so that our clock does not matter.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let after = text(header::RETRY_AFTER)?.trim();
+    if let Ok(seconds) = after.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
+    let (until, now) = (date(after)?, date(text(header::DATE)?)?);
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_below_the_bases_own_and_ids_are_encoded() {
+        for base in ["https://api.example.com/stage", "https://api.example.com/stage/"] {
+            let url = api_root(&base.parse().unwrap()).unwrap().joined(&["a/b?c#d", "é"]);
+            assert_eq!(
+                url.as_str(),
+                "https://api.example.com/stage/chat-gateway/v1/a%2Fb%3Fc%23d/%C3%A9"
+            );
+        }
+        assert_eq!(api_root(&"mailto:a@b".parse().unwrap()), Err(UnusableSetting::BaseUrl));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let after = |pairs: &[(HeaderName, &'static str)]| {
+            let headers = pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+                .collect();
+            retry_after(&headers)
+        };
+        let now = (header::DATE, "Fri, 20 Nov 2026 12:00:00 GMT");
+        let at = |text| (header::RETRY_AFTER, text);
+        assert_eq!(after(&[]), None);
+        assert_eq!(after(&[at("30")]), Some(Duration::from_secs(30)));
+        assert_eq!(after(&[at("soon"), now.clone()]), None);
+        assert_eq!(after(&[at("Fri, 20 Nov 2026 12:00:20 GMT")]), None);
+        assert_eq!(
+            after(&[at("Fri, 20 Nov 2026 12:00:20 GMT"), now.clone()]),
+            Some(Duration::from_secs(20))
+        );
+        assert_eq!(after(&[at("Fri, 20 Nov 2026 11:00:00 GMT"), now]), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,171 @@
+//! Conversations: create, look at, re-route, leave.
+
+use http::Method;
+use serde::Serialize;
+use url::Url;
+
+use crate::chat_gateway::client::ChatGateway;
+use crate::chat_gateway::create::Assignment;
+use crate::chat_gateway::create::CreateBody;
+use crate::chat_gateway::create::marked;
+use crate::chat_gateway::error::ChatGatewayError;
+use crate::chat_gateway::wire::ConversationView;
+use crate::chat_gateway::wire::CreatedConversation;
+use crate::chat_gateway::wire::Page;
+use crate::domain::ConversationId;
+use crate::domain::HandoverId;
+use crate::domain::RawJson;
+use crate::domain::User;
+
+/// How many pages of a list without order are read, from its end.
+const PAGES: u64 = 3;
+const PAGE_SIZE: u32 = 100;
+
+/// What a list that was asked for the newest really holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every conversation there is: one that is missing does not exist.
+    All,
+    /// The newest, by 8x8's own sorting.
+    Newest,
+    /// Some of them: nothing follows from one that is missing.
+    Part,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestConversations {
+    pub conversations: Vec<ConversationView>,
+    pub coverage: Coverage,
+}
+
+impl ChatGateway {
+    /// Not repeatable: an unknown outcome is resolved by our property of the user.
+    pub async fn create(&self, body: &CreateBody) -> Result<CreatedConversation, ChatGatewayError> {
+        let answer = self.change(Method::POST, self.conversations(), body.json()).await?;
+        CreatedConversation::read(&answer).ok_or_else(ChatGatewayError::unreadable)
+    }
+
+    pub async fn get(&self, id: &ConversationId) -> Result<ConversationView, ChatGatewayError> {
+        let answer = self.read(self.conversation(&[id.as_str()])?).await?;
+        ConversationView::read(&answer).ok_or_else(ChatGatewayError::unreadable)
+    }
+
+    /// Re-routes, or replaces what is known of the user; our property of the user stays. Repeatable. Being accepted
+    /// proves nothing: the change is seen in an event or by [`ChatGateway::get`].
+    pub async fn update(
+        &self,
+        id: &ConversationId,
+        handover: &HandoverId,
+        queue_id: Option<&str>,
+        user: Option<&User>,
+    ) -> Result<(), ChatGatewayError> {
+        #[derive(Serialize)]
+        struct Update<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            assignment: Option<Assignment<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            user: Option<User>,
+        }
+        let body = json_of(&Update {
+            assignment: queue_id.map(Assignment::queue),
+            user: user.map(|user| marked(user, handover)),
+        })?;
+        let url = self.conversation(&[id.as_str()])?;
+        self.tell(Method::PATCH, url, &body).await
+    }
+
+    /// The newest conversations of the tenant. Which fields 8x8 sorts by is documented nowhere; where it refuses ours, the
+    /// end of the unsorted list has to do.
+    pub async fn newest(&self, limit: u32) -> Result<NewestConversations, ChatGatewayError> {
+        match self.page(&[("size", limit), ("page", 0)], Some("createdAt:desc")).await {
+            Ok(page) => {
+                let all = page.total_pages.is_some_and(|pages| pages <= 1);
+                Ok(NewestConversations {
+                    conversations: page.items,
+                    coverage: if all { Coverage::All } else { Coverage::Newest },
+                })
+            }
+            Err(error) if error.is_bad_request() => self.newest_unsorted().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn newest_unsorted(&self) -> Result<NewestConversations, ChatGatewayError> {
+        let first = self.page(&[("size", PAGE_SIZE), ("page", 0)], None).await?;
+        let pages = first.total_pages.unwrap_or(0);
+        let mut conversations = first.items;
+        let mut coverage = match first.total_pages {
+            Some(pages) if pages <= PAGES => Coverage::All,
+            Some(_) | None => Coverage::Part,
+        };
+        for page in (1..pages).rev().take(usize::try_from(PAGES - 1).unwrap_or(0)) {
+            let Ok(number) = u32::try_from(page) else {
+                coverage = Coverage::Part;
+                break;
+            };
+            let page = self.page(&[("size", PAGE_SIZE), ("page", number)], None).await?;
+            conversations.extend(page.items);
+        }
+        Ok(NewestConversations {
+            conversations,
+            coverage,
+        })
+    }
+
+    async fn page(
+        &self,
+        numbers: &[(&str, u32)],
+        sort: Option<&str>,
+    ) -> Result<Page<ConversationView>, ChatGatewayError> {
+        let url = listed(self.conversations(), numbers, sort);
+        let answer = self.read(url).await?;
+        Ok(Page::read(&answer, "conversations", ConversationView::read))
+    }
+
+    /// Ends the interaction for the user, and so frees the agent. Repeatable.
+    pub async fn user_leaves(
+        &self,
+        id: &ConversationId,
+        display_message: Option<&str>,
+    ) -> Result<(), ChatGatewayError> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Leaves<'a> {
+            removed: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            display_message: Option<&'a str>,
+        }
+        let url = self.conversation(&[id.as_str(), "participants", "user"])?;
+        let leave = async |display_message| {
+            let body = json_of(&Leaves {
+                removed: true,
+                display_message,
+            })?;
+            self.tell(Method::PATCH, url.clone(), &body).await
+        };
+        match leave(display_message).await {
+            // The message is used in the field but documented nowhere; leaving matters more.
+            Err(error) if display_message.is_some() && error.is_bad_request() => leave(None).await,
+            outcome => outcome,
+        }
+    }
+}
+
+/// A list's address with its numbers and its sorting.
+pub(super) fn listed(mut url: Url, numbers: &[(&str, u32)], sort: Option<&str>) -> Url {
+    {
+        let mut query = url.query_pairs_mut();
+        for (name, number) in numbers {
+            query.append_pair(name, &number.to_string());
+        }
+        if let Some(sort) = sort {
+            query.append_pair("sort", sort);
+        }
+    }
+    url
+}
+
+/// A body of ours as JSON.
+pub(super) fn json_of(body: &impl Serialize) -> Result<RawJson, ChatGatewayError> {
+    RawJson::of(body).map_err(|_cannot_happen_with_plain_fields| ChatGatewayError::unreadable())
+}

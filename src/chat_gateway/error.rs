@@ -1,0 +1,90 @@
+//! What a caller can do about a call 8x8 did not carry out. No text of 8x8's and no key appears in what these print.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum ChatGatewayError {
+    /// Provably unsent (name, connection, TLS): the call may be repeated.
+    #[error("8x8 could not be reached")]
+    NotSent(#[source] reqwest::Error),
+    /// Nobody knows whether 8x8 took it: resolve by reading, do not repeat what is not repeatable.
+    #[error("8x8 gave no usable answer")]
+    Unanswered(#[source] Silence),
+    /// Not taken; ask again after this time, or after one's own back-off.
+    #[error("8x8 asks to slow down")]
+    Throttled { after: Option<Duration> },
+    /// Not taken, and repeating it unchanged will not help.
+    #[error("8x8 refused with status {}", .0.status)]
+    Refused(Refusal),
+}
+
+/// How an answer failed to come.
+#[derive(Debug, Error)]
+pub enum Silence {
+    #[error("the call took too long")]
+    TimedOut,
+    #[error("the connection broke")]
+    Broken(#[source] reqwest::Error),
+    #[error("status {0}")]
+    Status(u16),
+    #[error("the answer could not be read")]
+    Unreadable,
+}
+
+/// 8x8's words are for the bot and the operator; they are not repeated in `Display`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    /// What 8x8's support asks for.
+    pub reference_id: Option<String>,
+    pub fault: Fault,
+}
+
+/// Whose business a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What the bot gave: an unknown queue, a malformed text.
+    BotData,
+    /// The key or the tenant as configured here.
+    Credentials,
+    /// The conversation, or what was asked for in it, does not exist.
+    NotFound,
+    Other,
+}
+
+impl Fault {
+    pub(super) const fn of(status: u16) -> Self {
+        match status {
+            400 | 413 | 422 => Self::BotData,
+            401 | 403 => Self::Credentials,
+            404 => Self::NotFound,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl ChatGatewayError {
+    pub(super) fn transport(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_connect() || error.is_builder() {
+            Self::NotSent(error)
+        } else if error.is_timeout() {
+            Self::Unanswered(Silence::TimedOut)
+        } else {
+            Self::Unanswered(Silence::Broken(error))
+        }
+    }
+
+    pub(super) const fn unreadable() -> Self {
+        Self::Unanswered(Silence::Unreadable)
+    }
+
+    /// Whether this is the refusal of a request 8x8 did not understand.
+    pub(super) fn is_bad_request(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 400)
+    }
+}

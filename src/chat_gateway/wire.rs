@@ -1,0 +1,141 @@
+//! What is read of 8x8's answers. Every field may be absent, and a number may come as text or text as a number.
+
+use serde_json::Value;
+
+use crate::chat_gateway::create::HANDOVER_PROPERTY;
+use crate::domain::ConversationId;
+use crate::domain::ConversationState;
+use crate::domain::HandoverId;
+use crate::domain::Timestamp;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedConversation {
+    pub id: ConversationId,
+    pub created_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationView {
+    pub id: ConversationId,
+    /// `None` for a state we do not know.
+    pub state: Option<ConversationState>,
+    pub channel_id: Option<String>,
+    pub assignment: Option<AssignmentView>,
+    /// Our own property of the user.
+    pub handover: Option<HandoverId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignmentView {
+    /// `queue`, `script`, `agent`, or whatever 8x8 says.
+    pub kind: String,
+    pub id: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    pub id: Option<String>,
+    /// `user`, `bot`, `agent`, `system`, or whatever 8x8 says; may be empty.
+    pub author_type: String,
+    pub text: String,
+    pub created_at: Option<Timestamp>,
+}
+
+impl CreatedConversation {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        Some(Self {
+            id: ConversationId::parse(&text(body.get("conversationId")).or_else(|| text(body.get("id")))?)?,
+            created_at: time(body.get("createdAt")),
+        })
+    }
+}
+
+impl ConversationView {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        let assignment = body.get("assignment").and_then(|assignment| {
+            Some(AssignmentView {
+                kind: text(assignment.get("type"))?,
+                id: text(assignment.get("id")),
+            })
+        });
+        Some(Self {
+            id: ConversationId::parse(&text(body.get("id")).or_else(|| text(body.get("conversationId")))?)?,
+            state: text(body.get("state")).and_then(|state| conversation_state(&state)),
+            channel_id: text(body.get("channelId")),
+            assignment,
+            handover: handover(body.pointer("/user/additionalProperties")),
+        })
+    }
+}
+
+impl MessageView {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        body.is_object().then(|| Self {
+            id: text(body.get("id")),
+            author_type: text(body.pointer("/author/type"))
+                .or_else(|| text(body.get("authorType")))
+                .unwrap_or_default(),
+            text: untrimmed(body.get("text")).unwrap_or_default(),
+            created_at: time(body.get("createdAt")),
+        })
+    }
+}
+
+/// One page of a list, and how many pages there are as far as 8x8 says.
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    pub(super) total_pages: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// `name` is the list's in `_embedded`. An empty list may leave out both.
+    pub(super) fn read(body: &Value, name: &str, item: impl Fn(&Value) -> Option<T>) -> Self {
+        let items = body
+            .get("_embedded")
+            .and_then(|embedded| embedded.get(name))
+            .and_then(Value::as_array);
+        Self {
+            items: items.into_iter().flatten().filter_map(item).collect(),
+            total_pages: body
+                .pointer("/page/totalPages")
+                .and_then(|pages| text(Some(pages))?.parse().ok()),
+        }
+    }
+}
+
+/// A string or a number as trimmed text; `None` for everything else and for blanks.
+pub(super) fn text(value: Option<&Value>) -> Option<String> {
+    let text = untrimmed(value)?;
+    let trimmed = text.trim();
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}
+
+fn untrimmed(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn time(value: Option<&Value>) -> Option<Timestamp> {
+    let text = text(value)?;
+    Timestamp::parse_rfc3339(&text).or_else(|| text.parse().ok().map(Timestamp::from_millis))
+}
+
+fn conversation_state(name: &str) -> Option<ConversationState> {
+    match name {
+        "created" => Some(ConversationState::Created),
+        "active" => Some(ConversationState::Active),
+        "idle" => Some(ConversationState::Idle),
+        _ => None,
+    }
+}
+
+fn handover(properties: Option<&Value>) -> Option<HandoverId> {
+    properties?
+        .as_array()?
+        .iter()
+        .filter(|property| text(property.get("key")).as_deref() == Some(HANDOVER_PROPERTY))
+        .find_map(|property| HandoverId::parse(&text(property.get("value"))?))
+}
