@@ -3,7 +3,9 @@
 pub mod bus;
 pub mod chat_gateway;
 pub mod clock;
+pub mod delivery;
 pub mod domain;
+pub mod outbound;
 pub mod sandbox;
 pub mod setting;
 pub mod store;

@@ -1,0 +1,56 @@
+//! Events that live in memory only: the latest of each handover waits here until the dispatcher looks.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use crate::delivery::Wake;
+use crate::domain::EventContext;
+use crate::domain::HandoverEvent;
+use crate::domain::HandoverId;
+
+/// Cheap to clone; all clones offer to the same dispatcher.
+#[derive(Clone, Debug)]
+pub struct Ephemerals {
+    offers: Arc<Mutex<HashMap<HandoverId, Offer>>>,
+    wake: Wake,
+}
+
+/// An ephemeral event on its way to a bot: sent once, or dropped.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) context: EventContext,
+    pub(crate) event: HandoverEvent,
+    /// The handover's own callback address, when it was created with one.
+    pub(crate) callback_url: Option<String>,
+}
+
+impl Ephemerals {
+    pub fn new(wake: Wake) -> Self {
+        Self {
+            offers: Arc::default(),
+            wake,
+        }
+    }
+
+    /// Takes the place of an earlier one of the same handover. Must be called after [`Wake::lane`] for what was logged
+    /// before it, so that it cannot overtake that.
+    pub fn offer(&self, context: EventContext, event: HandoverEvent, callback_url: Option<String>) {
+        let handover = context.handover.clone();
+        let offer = Offer {
+            context,
+            event,
+            callback_url,
+        };
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        offers.insert(handover, offer);
+        drop(offers);
+        self.wake.call();
+    }
+
+    pub(crate) fn take(&self) -> HashMap<HandoverId, Offer> {
+        mem::take(&mut *self.offers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,54 @@
+//! Section `[delivery]`.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::outbound::AddressPolicy;
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverySettings {
+    /// For one attempt, from the first byte sent to the last one read.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub timeout: Duration,
+    /// How long an event may hold up its handover's later ones, from its first attempt.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub head_deadline: Duration,
+    /// How long a lifecycle event is retried, from its first attempt.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub lifecycle_deadline: Duration,
+    /// Attempts under way at a time.
+    pub max_in_flight: usize,
+    pub max_in_flight_per_bot: usize,
+    /// Whether any bot may be called without TLS.
+    pub allow_http: bool,
+    /// Networks that any bot may be in although they are not public.
+    #[serde(deserialize_with = "crate::setting::list")]
+    pub allow_networks: Vec<IpNet>,
+}
+
+impl DeliverySettings {
+    /// What is allowed for all bots; a bot's own policy is joined to it with [`AddressPolicy::or`].
+    pub fn policy(&self) -> AddressPolicy {
+        AddressPolicy {
+            allow_http: self.allow_http,
+            allow_networks: self.allow_networks.clone(),
+        }
+    }
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            head_deadline: Duration::from_mins(5),
+            lifecycle_deadline: Duration::from_hours(24),
+            max_in_flight: 256,
+            max_in_flight_per_bot: 64,
+            allow_http: false,
+            allow_networks: Vec::new(),
+        }
+    }
+}
