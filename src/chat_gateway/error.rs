@@ -83,6 +83,24 @@ impl ChatGatewayError {
         Self::Unanswered(Silence::Unreadable)
     }
 
+    /// 8x8 does not have it, and the same call may be made again.
+    pub fn is_provably_unsent(&self) -> bool {
+        matches!(self, Self::NotSent(_) | Self::Throttled { .. })
+    }
+
+    /// How long 8x8 asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { after } => *after,
+            Self::NotSent(_) | Self::Unanswered(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// 8x8 does not know the conversation.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.fault == Fault::NotFound)
+    }
+
     /// Whether this is the refusal of a request 8x8 did not understand.
     pub(super) fn is_bad_request(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == 400)

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
-use crate::chat_gateway::Fault;
 use crate::domain::Call;
 use crate::domain::CallOutcome;
 use crate::domain::CallRecord;
@@ -39,8 +38,7 @@ impl Handovers {
                 self.repeat(&item.record, call, Give::OnlyWhenGone).await
             }
             Call::Update { queue_id, user } => {
-                let user = user.as_deref().map(|user| (user, &slot.id));
-                let call = || tenant.chat_gateway.update(conversation, queue_id.as_deref(), user);
+                let call = || tenant.chat_gateway.update(conversation, &slot.id, queue_id.as_deref(), user.as_deref());
                 self.repeat(&item.record, call, Give::WhenRefused).await
             }
         };
@@ -70,13 +68,13 @@ impl Handovers {
             if self.is_over_there(target.slot).await {
                 return Ok(Fate::Failed(None));
             }
-            match target.tenant.chat_gateway.post(target.conversation, part).await {
+            match target.tenant.chat_gateway.post(target.conversation, part.author, part.text.as_deref(), &part.cards).await {
                 Ok(()) => return Ok(Fate::Done),
-                Err(ChatGatewayError::Unanswered { .. }) => {
+                Err(ChatGatewayError::Unanswered(_)) => {
                     stands(item.ticket.as_ref(), MessageStatus::Unconfirmed);
                     in_doubt_since = Some(self.parts.clock.now());
                 }
-                Err(error @ ChatGatewayError::Refused { .. }) => return Ok(Fate::Failed(Some(error))),
+                Err(error @ ChatGatewayError::Refused(_)) => return Ok(Fate::Failed(Some(error))),
                 Err(error) if self.is_past(&item.record) => return Ok(Fate::Failed(Some(error))),
                 Err(error) => {
                     stands(item.ticket.as_ref(), MessageStatus::Queued);
@@ -97,11 +95,12 @@ impl Handovers {
                 Ok(()) => return Ok(Fate::Done),
                 Err(error) => error,
             };
-            match (&error, give_up) {
-                (ChatGatewayError::Refused { fault: Fault::NotFound, .. }, Give::OnlyWhenGone) => return Ok(Fate::Done),
-                (ChatGatewayError::Refused { .. }, Give::WhenRefused) => return Ok(Fate::Failed(Some(error))),
-                _ if self.is_past(record) => return Ok(Fate::Failed(Some(error))),
-                _ => self.pause(&mut pause, error.retry_after()).await?,
+            let is_refused = matches!(error, ChatGatewayError::Refused(_));
+            match give_up {
+                Give::OnlyWhenGone if error.is_not_found() => return Ok(Fate::Done),
+                Give::WhenRefused if is_refused => return Ok(Fate::Failed(Some(error))),
+                Give::OnlyWhenGone | Give::WhenRefused if self.is_past(record) => return Ok(Fate::Failed(Some(error))),
+                Give::OnlyWhenGone | Give::WhenRefused => self.pause(&mut pause, error.retry_after()).await?,
             }
         }
     }

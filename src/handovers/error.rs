@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::PropertiesError;
 use crate::domain::HandoverId;
 use crate::domain::transition::Refused;
 use crate::handovers::service::ChangeError;
@@ -22,8 +23,8 @@ pub enum CommandError {
     #[error("no channel is configured")]
     NoChannel,
     /// `properties` would overwrite what the gateway sets; names where.
-    #[error("properties may not overwrite {0}")]
-    Properties(String),
+    #[error(transparent)]
+    Properties(#[from] PropertiesError),
     /// Another call holds the idempotency key.
     #[error("the idempotency key is taken")]
     KeyTaken(Box<IdempotencyRecord>),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::CreateBody;
 use crate::chat_gateway::CreateConversation;
 use crate::chat_gateway::HistoryMessage;
 use crate::domain::ConversationId;
@@ -75,7 +76,7 @@ impl Handovers {
             properties: command.properties,
         };
         // A conflict with what we set shows before anything is written or sent.
-        let body = create.body().map_err(CommandError::Properties)?;
+        let body = CreateBody::try_from(&create)?;
         match self.parts.store.open(handover.clone(), claim).await? {
             Opened::Done => {}
             Opened::SessionTaken(taken) => return self.taken(&bot, taken).await,
@@ -127,7 +128,7 @@ impl Handovers {
     }
 
     /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
-    async fn ask_for_conversation(&self, bot: &Bot, body: serde_json::Value) -> Result<ConversationId, ChatGatewayError> {
+    async fn ask_for_conversation(&self, bot: &Bot, body: CreateBody) -> Result<ConversationId, ChatGatewayError> {
         let clock = &self.parts.clock;
         let until = clock.now().plus(bot.tenant.send_wait);
         let mut pause = FIRST_PAUSE;
@@ -161,7 +162,7 @@ impl Handovers {
             return Ok(());
         }
         let handover = Some(slot.id.clone());
-        if matches!(error, ChatGatewayError::Unanswered { .. }) {
+        if matches!(error, ChatGatewayError::Unanswered(_)) {
             tracing::warn!(handover.id = %slot.id, "8x8 did not say whether it took the conversation, looking for it");
             self.resolve_create(slot, self.parts.clock.now());
             return Err(CommandError::ChatGateway { error, handover });

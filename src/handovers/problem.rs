@@ -2,6 +2,7 @@
 
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::Fault;
+use crate::chat_gateway::Refusal;
 use crate::domain::HandoverId;
 use crate::domain::RawJson;
 use crate::problem::Problem;
@@ -14,7 +15,7 @@ const TRY_AGAIN: u64 = 5;
 /// The problem a call to 8x8 ended with.
 pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
     match error {
-        ChatGatewayError::NotSent { .. } => {
+        ChatGatewayError::NotSent(_) => {
             Problem::new(ProblemCode::UpstreamUnavailable, "8x8 could not be reached; nothing was sent, try again").retry_after(TRY_AGAIN)
         }
         ChatGatewayError::Throttled { after } => {
@@ -22,29 +23,34 @@ pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
             let detail = "8x8 limits the rate of calls and did not take this one; try again after the time in Retry-After";
             Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(seconds)
         }
-        ChatGatewayError::Unanswered { .. } => Problem::new(
+        ChatGatewayError::Unanswered(_) => Problem::new(
             ProblemCode::UpstreamTimeout,
             "8x8 did not answer and may have taken the call; it is being looked for. Repeat with the same Idempotency-Key to learn the outcome",
         ),
-        ChatGatewayError::Refused { status, fault, code, message, reference_id } => {
-            let upstream = Upstream { status: *status, reference_id: reference_id.clone(), message: message.clone() };
-            let said = message.as_deref().or(code.as_deref()).unwrap_or("no reason given");
-            let mut problem = match fault {
-                Fault::Credentials => Problem::new(
-                    ProblemCode::UpstreamUnauthorized,
-                    "8x8 refused the gateway's API key or tenant id; an operator has to check tenants.*.api_key and tenants.*.tenant_id",
-                ),
-                Fault::BotData => {
-                    Problem::new(ProblemCode::UpstreamRejected, format!("8x8 refused what was sent: {said}")).with_status(422)
-                }
-                Fault::NotFound | Fault::Other => {
-                    Problem::new(ProblemCode::UpstreamRejected, format!("8x8 answered {status}: {said}"))
-                }
-            };
-            problem.upstream = Some(upstream);
-            problem
-        }
+        ChatGatewayError::Refused(refusal) => of_refusal(refusal),
     }
+}
+
+fn of_refusal(refusal: &Refusal) -> Problem {
+    let said = refusal.message.as_deref().or(refusal.code.as_deref()).unwrap_or("no reason given");
+    let mut problem = match refusal.fault {
+        Fault::Credentials => Problem::new(
+            ProblemCode::UpstreamUnauthorized,
+            "8x8 refused the gateway's API key or tenant id; an operator has to check tenants.*.api_key and tenants.*.tenant_id",
+        ),
+        Fault::BotData => {
+            Problem::new(ProblemCode::UpstreamRejected, format!("8x8 refused what was sent: {said}")).with_status(422)
+        }
+        Fault::NotFound | Fault::Other => {
+            Problem::new(ProblemCode::UpstreamRejected, format!("8x8 answered {}: {said}", refusal.status))
+        }
+    };
+    problem.upstream = Some(Upstream {
+        status: refusal.status,
+        reference_id: refusal.reference_id.clone(),
+        message: refusal.message.clone(),
+    });
+    problem
 }
 
 pub(super) fn of_create(error: &ChatGatewayError, handover: &HandoverId) -> RawJson {

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chat_gateway::ChatGatewayError;
-use crate::chat_gateway::Fault;
+use crate::chat_gateway::ConversationView;
+use crate::chat_gateway::Coverage;
 use crate::chat_gateway::MessageView;
+use crate::chat_gateway::NewestConversations;
+use crate::domain::AgentRef;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
+use crate::domain::ConversationState;
 use crate::domain::HandoverId;
 use crate::domain::MessagePart;
 use crate::domain::MessageStatus;
 use crate::domain::State;
 use crate::domain::Timestamp;
+use crate::domain::transition::Answer;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::carry_out::Target;
@@ -27,7 +31,7 @@ const SKEW: Duration = Duration::from_secs(2);
 /// Beyond this no clock is that wrong.
 const WIDE: Duration = Duration::from_mins(1);
 /// Conversations and messages looked through, newest first.
-const LOOK_AT: usize = 100;
+const LOOK_AT: u32 = 200;
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LATER_LOOK: Duration = Duration::from_secs(15);
 
@@ -86,9 +90,9 @@ impl Handovers {
             let Some(tenant) = self.tenant_of(slot).await else { return };
             let asked_at = self.parts.clock.now();
             let input = match tenant.chat_gateway.newest(LOOK_AT).await {
-                Ok(found) => match found.of(&slot.id) {
+                Ok(found) => match ours(&found, &slot.id) {
                     Some(conversation) => Input::Created(conversation),
-                    None if asked_at >= since.plus(SETTLE) && found.reaches_back_to(since.minus(WIDE)) => {
+                    None if asked_at >= since.plus(SETTLE) && reaches_back_to(&found, &slot.id) => {
                         Input::NotCreated(problem::never_taken(&slot.id))
                     }
                     None => continue,
@@ -107,13 +111,11 @@ impl Handovers {
 
     /// Whether a conversation whose last agent left goes on.
     pub(super) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>) {
-        use crate::domain::transition::Answer;
         let Some(conversation) = slot.handover.lock().await.progress.conversation.clone() else { return };
         let Some(tenant) = self.tenant_of(slot).await else { return };
         let answer = match tenant.chat_gateway.get(&conversation).await {
-            Ok(view) if view.is_idle() => Answer::Over,
-            Ok(view) => Answer::GoesOn { agent: view.agent(), in_queue: view.queue_id().is_some() },
-            Err(ChatGatewayError::Refused { fault: Fault::NotFound, .. }) => Answer::Over,
+            Ok(view) => answer(view),
+            Err(error) if error.is_not_found() => Answer::Over,
             Err(_) => Answer::CouldNotTell,
         };
         if let Err(error) = self.change(slot, Input::Asked(answer), Along::default()).await {
@@ -127,7 +129,7 @@ impl Handovers {
 /// one, as one of the history, that is said.
 fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted: usize) -> Presence {
     let same = |message: &&MessageView| {
-        message.author_type.as_deref() == Some(part.author.as_str()) && message.text == part.text.as_deref().unwrap_or_default()
+        message.author_type == part.author.as_str() && message.text == part.text.as_deref().unwrap_or_default()
     };
     let after = |earliest: Timestamp| {
         let in_time = |message: &&MessageView| message.created_at.is_none_or(|at| at >= earliest);
@@ -135,7 +137,7 @@ fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted:
     };
     let (near, wide) = (after(from.minus(SKEW)), after(from.minus(WIDE)));
     let oldest = theirs.iter().filter_map(|message| message.created_at).min();
-    let complete = theirs.len() < LOOK_AT || oldest.is_some_and(|at| at < from.minus(WIDE));
+    let complete = theirs.len() < usize::try_from(LOOK_AT).unwrap_or(usize::MAX) || oldest.is_some_and(|at| at < from.minus(WIDE));
     if near > accounted {
         Presence::Present
     } else if wide <= accounted && complete {
@@ -145,9 +147,27 @@ fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted:
     }
 }
 
-/// The newest conversations of a tenant, to find one by our key.
-pub(super) trait FindOurs {
-    fn of(&self, handover: &HandoverId) -> Option<ConversationId>;
-    /// Whether the list goes so far back that what is not in it is not there.
-    fn reaches_back_to(&self, at: Timestamp) -> bool;
+/// The conversation that carries our key.
+fn ours(found: &NewestConversations, handover: &HandoverId) -> Option<ConversationId> {
+    let mut theirs = found.conversations.iter();
+    theirs.find(|view| view.handover.as_ref() == Some(handover)).map(|view| view.id.clone())
+}
+
+/// Whether the list goes so far back that what is not in it is not there: it holds everything, or a conversation whose
+/// handover is older than this one. Handover ids sort by time.
+fn reaches_back_to(found: &NewestConversations, handover: &HandoverId) -> bool {
+    match found.coverage {
+        Coverage::All => true,
+        Coverage::Newest => found.conversations.iter().filter_map(|view| view.handover.as_ref()).any(|known| known < handover),
+        Coverage::Part => false,
+    }
+}
+
+fn answer(view: ConversationView) -> Answer {
+    if view.state == Some(ConversationState::Idle) {
+        return Answer::Over;
+    }
+    let assigned_to = |kind: &str| view.assignment.as_ref().filter(|assignment| assignment.kind == kind);
+    let agent = assigned_to("agent").and_then(|assignment| assignment.id.clone());
+    Answer::GoesOn { agent: agent.map(|id| AgentRef { id, name: None }), in_queue: assigned_to("queue").is_some() }
 }

@@ -166,8 +166,7 @@ impl Handovers {
     fn follow(self: &Arc<Self>, slot: &Arc<Slot>, handover: &mut MutexGuard<'_, Handover>, next: Transition, ticket: Option<Ticket>) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
-        self.tell_ephemeral(&next);
-        **handover = next.next;
+        **handover = next.next.clone();
         let facts = &handover.facts;
         if let (false, Some(conversation)) = (was_bound, &handover.progress.conversation) {
             self.session_map.bind(&facts.account, conversation.clone(), slot);
@@ -185,6 +184,8 @@ impl Handovers {
             let what = What::Logged { last_sequence: handover.progress.last_sequence };
             self.parts.bus.tell(&facts.bot, News { handover: slot.id.clone(), what });
         }
+        // After the wake-up for what was logged: it must not overtake that.
+        self.tell_ephemeral(&next);
         self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
     }
 
