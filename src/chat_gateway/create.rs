@@ -141,13 +141,13 @@ mod tests {
             cards: vec![RawJson::parse(r#"{"content": {"b":1.0, "a":2}}"#).unwrap()],
         }];
         let body = CreateBody::try_from(&create).unwrap();
-        insta::assert_snapshot!(body.json().as_str(), @"");
+        insta::assert_snapshot!(body.json().as_str(), @r#"{"channelId":"f5odm43occnifcdcsa","user":{"name":"James Jones","additionalProperties":[{"key":"Intent","value":"balance"},{"key":"handoverId","value":"ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00"}]},"assignment":{"type":"queue","id":"123"},"history":{"messages":[{"authorType":"user","text":"I would like my balance please","cards":[{"content": {"b":1.0, "a":2}}]}]}}"#);
     }
 
     #[test]
     fn a_handover_property_of_the_bots_does_not_replace_ours() {
         let create = create(r#"{"additionalProperties":[{"key":" handoverId","value":"ho_else"}]}"#);
         let body = CreateBody::try_from(&create).unwrap();
-        insta::assert_snapshot!(body.json().as_str(), @"");
+        insta::assert_snapshot!(body.json().as_str(), @r#"{"channelId":"f5odm43occnifcdcsa","user":{"additionalProperties":[{"key":"handoverId","value":"ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00"}]}}"#);
     }
 }
