@@ -47,8 +47,8 @@ pub(crate) struct Callback<'a> {
 
 impl Callback<'_> {
     /// Makes the attempt. Ends by itself only with the bot's answer: the time-out is the caller's.
-    pub(crate) async fn post(&self, bot: &Bot, url: &Url, clock: &Clock) -> Answer {
-        match bot.delivery.policy.check(url) {
+    pub(crate) async fn post(&self, bot: &Bot, url: Url, clock: &Clock) -> Answer {
+        match bot.delivery.policy.check(&url) {
             Ok(()) => {}
             Err(UrlFault::RefusedAddress) => return Answer::fault(Fault::RefusedAddress),
             Err(_) => return Answer::fault(Fault::BadUrl),
@@ -59,7 +59,7 @@ impl Callback<'_> {
         let Ok(headers) = self.headers(bot, body.as_bytes(), clock.now()) else {
             return Answer::fault(Fault::Unsendable);
         };
-        let request = bot.client.post(url.clone()).headers(headers).body(body);
+        let request = bot.client.post(url).headers(headers).body(body);
         match request.send().await {
             Ok(response) => read(response, clock.now()).await,
             Err(error) => Answer::fault(fault_of(&error)),
@@ -138,7 +138,11 @@ fn fault_of(error: &reqwest::Error) -> Fault {
         source = cause.source();
     }
     if error.is_connect() {
-        return found.unwrap_or(if error.is_timeout() { Fault::Timeout } else { Fault::Connect });
+        return found.unwrap_or(if error.is_timeout() {
+            Fault::Timeout
+        } else {
+            Fault::Connect
+        });
     }
     if error.is_builder() {
         Fault::Unsendable

@@ -50,6 +50,11 @@ impl Ephemerals {
         self.wake.call();
     }
 
+    /// The handle that what is offered here wakes the dispatcher by.
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
     pub(crate) fn take(&self) -> HashMap<HandoverId, Offer> {
         mem::take(&mut *self.offers.lock().unwrap_or_else(PoisonError::into_inner))
     }

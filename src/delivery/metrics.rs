@@ -1,7 +1,10 @@
 //! What delivery counts. No bot, URL or text of others becomes a label.
 
+use std::fmt;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::EncodeLabelValue;
+use prometheus_client::encoding::LabelValueEncoder;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -22,14 +25,13 @@ struct Labels {
     outcome: Outcome,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(non_camel_case_types, reason = "the names are published as they stand")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Outcome {
-    accepted,
+    Accepted,
     /// Any other answer than a success.
-    rejected,
+    Rejected,
     /// No whole answer.
-    silent,
+    Silent,
 }
 
 impl DeliveryMetrics {
@@ -40,11 +42,7 @@ impl DeliveryMetrics {
             "Callbacks made to bots, by what came back",
             metrics.attempts.clone(),
         );
-        registry.register(
-            "delivery_in_flight",
-            "Callbacks under way",
-            metrics.in_flight.clone(),
-        );
+        registry.register("delivery_in_flight", "Callbacks under way", metrics.in_flight.clone());
         registry.register(
             "delivery_failed",
             "Events that were given up and became failed deliveries",
@@ -60,14 +58,49 @@ impl DeliveryMetrics {
     pub(crate) fn ended(&self, answer: Answer) {
         self.in_flight.dec();
         let outcome = match (answer.accepted(), answer.fault) {
-            (true, _) => Outcome::accepted,
-            (false, None) => Outcome::rejected,
-            (false, Some(_)) => Outcome::silent,
+            (true, _) => Outcome::Accepted,
+            (false, None) => Outcome::Rejected,
+            (false, Some(_)) => Outcome::Silent,
         };
         self.attempts.get_or_create(&Labels { outcome }).inc();
     }
 
     pub(crate) fn failed(&self) {
         self.failed.inc();
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Silent => "silent",
+        };
+        name.encode(encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::answer::Fault;
+
+    #[test]
+    fn the_published_names_come_out() {
+        let mut registry = Registry::default();
+        let metrics = DeliveryMetrics::new(&mut registry);
+        metrics.started();
+        metrics.ended(Answer::fault(Fault::Timeout));
+        metrics.failed();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "delivery_attempts_total{outcome=\"silent\"} 1",
+            "delivery_in_flight 0",
+            "delivery_failed_total 1",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

@@ -1,1 +1,33 @@
-//! From the log to the bots.
+//! From the log to the bots: each handover's events in order, every bot at its own pace, each event at least once.
+
+mod answer;
+mod attempt;
+mod board;
+mod bot;
+mod callback;
+mod dispatcher;
+mod ephemeral;
+mod lanes;
+mod lines;
+mod metrics;
+mod retry;
+mod roster;
+mod settings;
+mod signing;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub use bot::BotDelivery;
+pub use bot::CallbackAuth;
+pub use dispatcher::Dispatcher;
+pub use dispatcher::DispatcherParts;
+pub use dispatcher::Progress;
+pub use ephemeral::Ephemerals;
+pub use metrics::DeliveryMetrics;
+pub use roster::Roster;
+pub use roster::RosterError;
+pub use settings::DeliverySettings;
+pub use signing::SigningKey;
+pub use signing::SigningKeyError;
+pub use wake::Wake;

@@ -126,13 +126,29 @@ mod tests {
 
     #[test]
     fn everything_else_is_tried_again_later_and_later() {
-        let answers = [status(199), status(302), status(400), status(404), status(500), Answer::fault(Fault::Timeout)];
-        for (attempt, millis) in [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 30_000].into_iter().enumerate() {
+        let answers = [
+            status(199),
+            status(302),
+            status(400),
+            status(404),
+            status(500),
+            Answer::fault(Fault::Timeout),
+        ];
+        for (attempt, millis) in [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 30_000]
+            .into_iter()
+            .enumerate()
+        {
             let number = u32::try_from(attempt).unwrap() + 1;
             for answer in answers {
                 assert_eq!(
-                    after(answer, &tried(number, EventClass::Conversational, Place::Head), Duration::ZERO),
-                    Verdict::Again { at: START.plus(Duration::from_millis(millis)) },
+                    after(
+                        answer,
+                        &tried(number, EventClass::Conversational, Place::Head),
+                        Duration::ZERO
+                    ),
+                    Verdict::Again {
+                        at: START.plus(Duration::from_millis(millis))
+                    },
                 );
             }
         }
@@ -175,7 +191,10 @@ mod tests {
         let aside = tried(99, EventClass::Lifecycle, Place::Aside);
         let day = Duration::from_hours(24);
         let nearly = day - Duration::from_secs(1);
-        assert_eq!(after(status(500), &aside, nearly), Verdict::Again { at: START.plus(day) });
+        assert_eq!(
+            after(status(500), &aside, nearly),
+            Verdict::Again { at: START.plus(day) }
+        );
         assert!(matches!(after(status(500), &aside, day), Verdict::Failed { .. }));
         let forgotten = tried(2, EventClass::Lifecycle, Place::Head);
         assert!(matches!(after(status(500), &forgotten, day), Verdict::Failed { .. }));

@@ -106,14 +106,20 @@ mod tests {
     fn the_specifications_example_comes_out_to_the_byte() {
         let body = br#"{"test": 2432232314}"#;
         let value = signatures(&[key(OLD).unwrap()], "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body);
-        assert_eq!(value.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
+        assert_eq!(
+            value.as_deref(),
+            Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")
+        );
         assert_eq!(signatures(&[], "a", "1", b""), None);
     }
 
     #[test]
     fn a_secret_must_have_its_prefix_and_a_fair_length() {
         assert!(key(&format!(" {OLD}\n")).is_ok());
-        assert!(key("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").is_ok(), "without padding");
+        assert!(
+            key("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").is_ok(),
+            "without padding"
+        );
         assert_eq!(key("secret").unwrap_err(), SigningKeyError::Prefix);
         assert_eq!(key("whsec_%%%").unwrap_err(), SigningKeyError::Base64);
         assert_eq!(key("whsec_").unwrap_err(), SigningKeyError::Length);
