@@ -4,7 +4,9 @@ mod error;
 mod lane;
 mod port;
 mod records;
+mod rows;
 mod settings;
+pub mod sqlite;
 
 pub use error::StoreError;
 pub use lane::Aside;

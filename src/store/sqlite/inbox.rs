@@ -1,0 +1,112 @@
+//! Webhook events as they came: those recorded, and those no handover is known for yet.
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use rusqlite::params;
+
+use crate::domain::AccountId;
+use crate::domain::ConversationId;
+use crate::domain::HandoverId;
+use crate::domain::Timestamp;
+use crate::domain::WebhookReceipt;
+use crate::store::Kept;
+use crate::store::StoreError;
+use crate::store::sqlite::error::failed;
+use crate::store::sqlite::writer::Wrote;
+
+/// Inserts it, or takes the one that was kept unplaced. No row is touched when another handover, or this one, had it.
+const TAKE: &str = "INSERT INTO webhook_event (account, event_id, conversation, handover, sha256, received_at, body)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover
+  WHERE handover IS NULL AND sha256 = excluded.sha256";
+
+const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, sha256, received_at, body)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ ON CONFLICT (account, event_id) DO NOTHING";
+
+const SHA256: &str = "SELECT sha256 FROM webhook_event WHERE account = ?1 AND event_id = ?2";
+
+const UNPLACED: &str = "SELECT event_id, sha256, received_at, body FROM webhook_event
+ WHERE account = ?1 AND conversation = ?2 AND handover IS NULL
+ ORDER BY position";
+
+/// Records the event for a handover. `Some` when it was recorded before: whether its body was the same.
+pub(super) fn take(
+    db: &Connection,
+    receipt: &WebhookReceipt,
+    handover: &HandoverId,
+) -> Result<Option<bool>, StoreError> {
+    let written = db
+        .prepare_cached(TAKE)
+        .and_then(|mut statement| {
+            statement.execute(params![
+                receipt.account.as_str(),
+                receipt.event_id,
+                conversation(receipt),
+                handover.as_str(),
+                receipt.sha256,
+                receipt.received_at.as_millis(),
+                &receipt.body[..],
+            ])
+        })
+        .map_err(failed)?;
+    if written > 0 {
+        return Ok(None);
+    }
+    same_body(db, receipt).map(Some)
+}
+
+pub(super) fn keep_unplaced(db: &Connection, receipt: &WebhookReceipt) -> Result<Wrote<Kept>, StoreError> {
+    let written = db
+        .prepare_cached(KEEP)
+        .and_then(|mut statement| {
+            statement.execute(params![
+                receipt.account.as_str(),
+                receipt.event_id,
+                conversation(receipt),
+                receipt.sha256,
+                receipt.received_at.as_millis(),
+                &receipt.body[..],
+            ])
+        })
+        .map_err(failed)?;
+    if written > 0 {
+        return Ok(Wrote::Keep(Kept::New));
+    }
+    let same_body = same_body(db, receipt)?;
+    Ok(Wrote::Undo(Kept::Seen { same_body }))
+}
+
+pub(super) fn unplaced(
+    db: &Connection,
+    account: &AccountId,
+    conversation: &ConversationId,
+) -> Result<Vec<WebhookReceipt>, StoreError> {
+    let mut statement = db.prepare_cached(UNPLACED).map_err(failed)?;
+    let receipts = statement.query_map([account.as_str(), conversation.as_str()], |row| {
+        let body: Vec<u8> = row.get(3)?;
+        Ok(WebhookReceipt {
+            account: account.clone(),
+            event_id: row.get(0)?,
+            conversation: Some(conversation.clone()),
+            sha256: row.get(1)?,
+            body: Bytes::from(body),
+            received_at: Timestamp::from_millis(row.get(2)?),
+        })
+    });
+    receipts.and_then(Iterator::collect).map_err(failed)
+}
+
+fn same_body(db: &Connection, receipt: &WebhookReceipt) -> Result<bool, StoreError> {
+    let stored: [u8; 32] = db
+        .prepare_cached(SHA256)
+        .and_then(|mut statement| {
+            statement.query_row([receipt.account.as_str(), receipt.event_id.as_str()], |row| row.get(0))
+        })
+        .map_err(failed)?;
+    Ok(stored == receipt.sha256)
+}
+
+fn conversation(receipt: &WebhookReceipt) -> Option<&str> {
+    receipt.conversation.as_ref().map(ConversationId::as_str)
+}

@@ -1,0 +1,23 @@
+//! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
+
+mod calls;
+mod checkpoint;
+mod claims;
+mod commit;
+mod connection;
+mod error;
+mod files;
+mod handovers;
+mod idempotency;
+mod inbox;
+mod lanes;
+mod log;
+mod messages;
+mod prune;
+mod readers;
+mod settle;
+mod store;
+mod writer;
+
+pub use error::OpenError;
+pub use store::SqliteStore;

@@ -1,0 +1,250 @@
+//! Ends claims: the lane moves on, waits or stops, and what left it undelivered is listed, in one transaction.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::params;
+
+use crate::domain::EventId;
+use crate::domain::HandoverId;
+use crate::domain::Timestamp;
+use crate::store::Attempt;
+use crate::store::Settlement;
+use crate::store::StoreError;
+use crate::store::Target;
+use crate::store::Verdict;
+use crate::store::sqlite::claims::Claims;
+use crate::store::sqlite::error::failed;
+
+const LANE: &str = "SELECT head, tail, attempts, first_attempt_at FROM lane WHERE handover = ?1";
+
+const MOVE_LANE: &str =
+    "UPDATE lane SET head = ?2, attempts = ?3, first_attempt_at = ?4, due_at = ?5 WHERE handover = ?1";
+
+const STOP_LANE: &str = "UPDATE lane SET stopped = 1 WHERE handover = ?1";
+
+const LEAVE_LANE: &str = "INSERT INTO delivery
+  (event, handover, sequence, bot, status, attempts, first_attempt_at, due_at, reason)
+ SELECT id, handover, sequence, bot, ?3, ?4, ?5, ?6, ?7 FROM event WHERE handover = ?1 AND sequence = ?2
+ ON CONFLICT (event) DO UPDATE SET status = excluded.status, attempts = excluded.attempts,
+  first_attempt_at = excluded.first_attempt_at, due_at = excluded.due_at, reason = excluded.reason";
+
+const ASIDE: &str = "SELECT handover, sequence, attempts, first_attempt_at FROM delivery
+ WHERE event = ?1 AND status = 'aside'";
+
+const MOVE_ASIDE: &str =
+    "UPDATE delivery SET status = ?2, attempts = ?3, first_attempt_at = ?4, due_at = ?5, reason = ?6
+ WHERE event = ?1";
+
+const ATTEMPT: &str = "INSERT INTO attempt (handover, sequence, started_at, number, took_millis, status, error)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+ ON CONFLICT DO NOTHING";
+
+/// The claims this settlement ends, once it is on disk.
+#[derive(Default)]
+pub(super) struct Ended(Mutex<Vec<(Target, u64)>>);
+
+impl Ended {
+    pub(super) fn take(&self) -> Vec<(Target, u64)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn push(&self, target: &Target, epoch: u64) {
+        let mut ended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push((target.clone(), epoch));
+    }
+}
+
+pub(super) fn settle(
+    db: &Connection,
+    claims: &Claims,
+    settlements: &[Settlement],
+    ended: &Ended,
+) -> Result<Vec<bool>, StoreError> {
+    let one = |settlement: &Settlement| {
+        if !claims.begin_settling(&settlement.target, settlement.epoch) {
+            return Ok(false);
+        }
+        ended.push(&settlement.target, settlement.epoch);
+        match &settlement.target {
+            Target::Lane(handover) => settle_lane(db, handover, settlement),
+            Target::Aside(event) => settle_aside(db, event, settlement).map(|()| false),
+        }
+    };
+    settlements.iter().map(one).collect()
+}
+
+struct Tries {
+    attempts: u32,
+    first_attempt_at: Option<i64>,
+}
+
+impl Tries {
+    /// With this attempt counted, if there was one.
+    fn and(self, attempt: Option<&Attempt>) -> Self {
+        match attempt {
+            None => self,
+            Some(attempt) => Self {
+                attempts: self.attempts.saturating_add(1),
+                first_attempt_at: self.first_attempt_at.or(Some(attempt.started_at.as_millis())),
+            },
+        }
+    }
+}
+
+/// Whether the lane has more to deliver at once.
+fn settle_lane(db: &Connection, id: &HandoverId, settlement: &Settlement) -> Result<bool, StoreError> {
+    let found: Option<(i64, i64, Tries)> = db
+        .prepare_cached(LANE)
+        .and_then(|mut statement| {
+            statement
+                .query_row([id.as_str()], |row| {
+                    let (attempts, first_attempt_at) = (row.get(2)?, row.get(3)?);
+                    let tries = Tries {
+                        attempts,
+                        first_attempt_at,
+                    };
+                    Ok((row.get(0)?, row.get(1)?, tries))
+                })
+                .optional()
+        })
+        .map_err(failed)?;
+    let sequence = i64::try_from(settlement.sequence).unwrap_or(i64::MAX);
+    let Some((head, tail, tries)) = found.filter(|(head, tail, _)| (*head < sequence) && (sequence <= *tail)) else {
+        return Ok(false);
+    };
+    record_attempt(db, id, sequence, settlement.attempt.as_ref())?;
+    let tries = tries.and(settlement.attempt.as_ref());
+    let at = settlement.at;
+    match &settlement.verdict {
+        Verdict::Done => move_on(db, id, sequence, at)?,
+        Verdict::Again { at: next } => {
+            move_lane(db, id, head, &tries, *next)?;
+            return Ok(*next <= at);
+        }
+        Verdict::Aside { at: next } => {
+            leave_lane(db, id, sequence, &tries, Left::Aside(*next))?;
+            move_on(db, id, sequence, at)?;
+        }
+        Verdict::Failed { reason } => {
+            leave_lane(db, id, sequence, &tries, Left::Failed(reason, at))?;
+            move_on(db, id, sequence, at)?;
+        }
+        Verdict::Stop => {
+            move_lane(db, id, head, &tries, at)?;
+            stop_lane(db, id)?;
+            return Ok(false);
+        }
+    }
+    Ok(sequence < tail)
+}
+
+fn settle_aside(db: &Connection, event: &EventId, settlement: &Settlement) -> Result<(), StoreError> {
+    let found: Option<(String, i64, Tries)> = db
+        .prepare_cached(ASIDE)
+        .and_then(|mut statement| {
+            statement
+                .query_row([event.as_str()], |row| {
+                    let (attempts, first_attempt_at) = (row.get(2)?, row.get(3)?);
+                    let tries = Tries {
+                        attempts,
+                        first_attempt_at,
+                    };
+                    Ok((row.get(0)?, row.get(1)?, tries))
+                })
+                .optional()
+        })
+        .map_err(failed)?;
+    let Some((_handover, sequence, tries)) = found else {
+        return Ok(());
+    };
+    record_attempt(db, &settlement.handover, sequence, settlement.attempt.as_ref())?;
+    let tries = tries.and(settlement.attempt.as_ref());
+    let at = settlement.at;
+    let (status, due_at, reason) = match &settlement.verdict {
+        Verdict::Done => ("done", at, None),
+        Verdict::Again { at: next } | Verdict::Aside { at: next } => ("aside", *next, None),
+        Verdict::Failed { reason } => ("failed", at, Some(*reason)),
+        Verdict::Stop => {
+            stop_lane(db, &settlement.handover)?;
+            ("aside", at, None)
+        }
+    };
+    let (attempts, first, due_at) = (tries.attempts, tries.first_attempt_at, due_at.as_millis());
+    db.prepare_cached(MOVE_ASIDE)
+        .and_then(|mut statement| statement.execute(params![event.as_str(), status, attempts, first, due_at, reason]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// To the next event, which has not been tried. Its turn among the lanes counts from now, so that a long lane does not go
+/// before all others.
+fn move_on(db: &Connection, id: &HandoverId, sequence: i64, now: Timestamp) -> Result<(), StoreError> {
+    let untried = Tries {
+        attempts: 0,
+        first_attempt_at: None,
+    };
+    move_lane(db, id, sequence, &untried, now)
+}
+
+fn move_lane(db: &Connection, id: &HandoverId, head: i64, tries: &Tries, due_at: Timestamp) -> Result<(), StoreError> {
+    let (attempts, first, due_at) = (tries.attempts, tries.first_attempt_at, due_at.as_millis());
+    db.prepare_cached(MOVE_LANE)
+        .and_then(|mut statement| statement.execute(params![id.as_str(), head, attempts, first, due_at]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+fn stop_lane(db: &Connection, id: &HandoverId) -> Result<(), StoreError> {
+    db.prepare_cached(STOP_LANE)
+        .and_then(|mut statement| statement.execute([id.as_str()]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+#[derive(Clone, Copy)]
+enum Left {
+    Aside(Timestamp),
+    Failed(&'static str, Timestamp),
+}
+
+fn leave_lane(db: &Connection, id: &HandoverId, sequence: i64, tries: &Tries, left: Left) -> Result<(), StoreError> {
+    let (status, due_at, reason) = match left {
+        Left::Aside(at) => ("aside", at, None),
+        Left::Failed(reason, at) => ("failed", at, Some(reason)),
+    };
+    let (attempts, first, due_at) = (tries.attempts, tries.first_attempt_at, due_at.as_millis());
+    db.prepare_cached(LEAVE_LANE)
+        .and_then(|mut statement| {
+            statement.execute(params![id.as_str(), sequence, status, attempts, first, due_at, reason])
+        })
+        .map_err(failed)?;
+    Ok(())
+}
+
+fn record_attempt(
+    db: &Connection,
+    id: &HandoverId,
+    sequence: i64,
+    attempt: Option<&Attempt>,
+) -> Result<(), StoreError> {
+    let Some(attempt) = attempt else {
+        return Ok(());
+    };
+    db.prepare_cached(ATTEMPT)
+        .and_then(|mut statement| {
+            statement.execute(params![
+                id.as_str(),
+                sequence,
+                attempt.started_at.as_millis(),
+                attempt.number,
+                attempt.took_millis,
+                attempt.status,
+                attempt.error,
+            ])
+        })
+        .map_err(failed)?;
+    Ok(())
+}

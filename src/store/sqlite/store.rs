@@ -1,0 +1,276 @@
+//! The store as its callers see it: each method goes to the writer or to a reader, and is written where its table is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::domain::AccountId;
+use crate::domain::BotName;
+use crate::domain::ConversationId;
+use crate::domain::Handover;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::MessageRecord;
+use crate::domain::Timestamp;
+use crate::domain::WebhookReceipt;
+use crate::store::Aside;
+use crate::store::BotEvents;
+use crate::store::CallSettled;
+use crate::store::Claimed;
+use crate::store::Commit;
+use crate::store::Committed;
+use crate::store::DueLane;
+use crate::store::EventPage;
+use crate::store::HandoverFilter;
+use crate::store::HandoverPage;
+use crate::store::IdempotencyClaim;
+use crate::store::IdempotencyRecord;
+use crate::store::Kept;
+use crate::store::KeptAnswer;
+use crate::store::Loaded;
+use crate::store::Opened;
+use crate::store::Settlement;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::StoreSettings;
+use crate::store::Target;
+use crate::store::sqlite::calls;
+use crate::store::sqlite::checkpoint::Checkpointer;
+use crate::store::sqlite::checkpoint::WalGrew;
+use crate::store::sqlite::claims::Claims;
+use crate::store::sqlite::commit;
+use crate::store::sqlite::connection;
+use crate::store::sqlite::error;
+use crate::store::sqlite::error::OpenError;
+use crate::store::sqlite::files::Files;
+use crate::store::sqlite::handovers;
+use crate::store::sqlite::idempotency;
+use crate::store::sqlite::inbox;
+use crate::store::sqlite::lanes;
+use crate::store::sqlite::log;
+use crate::store::sqlite::messages;
+use crate::store::sqlite::prune;
+use crate::store::sqlite::readers::Readers;
+use crate::store::sqlite::settle;
+use crate::store::sqlite::writer::Writer;
+use crate::store::sqlite::writer::Wrote;
+
+/// One process has it: a second that opens the same file is refused.
+///
+/// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
+/// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Readers,
+    checkpointer: Checkpointer,
+    claims: Claims,
+    clock: Clock,
+    broken: CancellationToken,
+    /// Last, so that the lock and a temporary folder outlive the threads.
+    _files: Files,
+}
+
+impl SqliteStore {
+    pub fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, OpenError> {
+        let files = Files::take(&settings.url)?;
+        let writing = connection::writer(&files)?;
+        let reading = vec![connection::reader(&files)?, connection::reader(&files)?];
+        let moving = connection::checkpointer(&files)?;
+        let broken = CancellationToken::new();
+        let wal = Arc::new(WalGrew::default());
+        let readers = Readers::start(reading).map_err(OpenError::Thread)?;
+        let checkpointer = Checkpointer::start(moving, Arc::clone(&wal), broken.clone()).map_err(OpenError::Thread)?;
+        let writer = Writer::start(writing, wal, broken.clone()).map_err(OpenError::Thread)?;
+        Ok(Self {
+            writer,
+            readers,
+            checkpointer,
+            claims: Claims::default(),
+            clock,
+            broken,
+            _files: files,
+        })
+    }
+
+    /// Cancelled when a write failed in a way that leaves unknown what is on disk: every call answers
+    /// [`StoreError::Broken`] from then on, and the process must stop and recover at its next start.
+    pub fn broken(&self) -> CancellationToken {
+        self.broken.clone()
+    }
+
+    /// Refuses new calls, carries out those it took, and waits for its threads. Blocks for as long as that takes.
+    pub fn close(&self) {
+        self.readers.close();
+        self.checkpointer.close();
+        self.writer.close();
+    }
+
+    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        if self.broken.is_cancelled() {
+            return Err(error::broken("an earlier write failed"));
+        }
+        self.readers.read(work).await
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.read(handovers::load).await
+    }
+
+    async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {
+        let row = handovers::NewHandover::of(&handover)?;
+        let open = move |db: &Connection| handovers::open(db, &handover, &row, claim.as_ref());
+        self.writer.write(open).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        let texts = commit::Texts::of(&commit)?;
+        self.writer.write(move |db| commit::commit(db, &commit, &texts)).await
+    }
+
+    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError> {
+        let settle = move |db: &Connection| calls::settle(db, &settled).map(Wrote::Keep);
+        self.writer.write(settle).await
+    }
+
+    async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
+        self.writer.write(move |db| inbox::keep_unplaced(db, &receipt)).await
+    }
+
+    async fn unplaced(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Vec<WebhookReceipt>, StoreError> {
+        let (account, conversation) = (account.clone(), conversation.clone());
+        self.read(move |db| inbox::unplaced(db, &account, &conversation)).await
+    }
+
+    async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError> {
+        let id = id.clone();
+        self.read(move |db| handovers::handover(db, &id)).await
+    }
+
+    async fn handover_of_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<Handover>, StoreError> {
+        let (account, conversation) = (account.clone(), conversation.clone());
+        self.read(move |db| handovers::of_conversation(db, &account, &conversation))
+            .await
+    }
+
+    async fn handovers(&self, filter: HandoverFilter) -> Result<HandoverPage, StoreError> {
+        self.read(move |db| log::handovers(db, &filter)).await
+    }
+
+    async fn events(&self, id: &HandoverId, after: u64, limit: usize) -> Result<Option<EventPage>, StoreError> {
+        let id = id.clone();
+        self.read(move |db| log::events(db, &id, after, limit)).await
+    }
+
+    async fn bot_events(&self, bot: &BotName, after: i64, limit: usize) -> Result<BotEvents, StoreError> {
+        let bot = bot.clone();
+        self.read(move |db| log::bot_events(db, &bot, after, limit)).await
+    }
+
+    async fn bot_position(&self, bot: &BotName) -> Result<i64, StoreError> {
+        let bot = bot.clone();
+        self.read(move |db| log::bot_position(db, &bot)).await
+    }
+
+    async fn message(&self, handover: &HandoverId, id: &MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        let (handover, id) = (handover.clone(), id.clone());
+        self.read(move |db| messages::message(db, &handover, &id)).await
+    }
+
+    async fn message_by_client_id(&self, handover: &HandoverId, id: &str) -> Result<Option<MessageRecord>, StoreError> {
+        let (handover, id) = (handover.clone(), id.to_owned());
+        self.read(move |db| messages::by_client_id(db, &handover, &id)).await
+    }
+
+    async fn messages(&self, handover: &HandoverId) -> Result<Vec<MessageRecord>, StoreError> {
+        let handover = handover.clone();
+        self.read(move |db| messages::messages(db, &handover)).await
+    }
+
+    async fn idempotency(
+        &self,
+        bot: &BotName,
+        scope: &str,
+        key: &str,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let (bot, scope, key) = (bot.clone(), scope.to_owned(), key.to_owned());
+        self.read(move |db| idempotency::find(db, &bot, &scope, &key)).await
+    }
+
+    async fn keep_answer(&self, claim: IdempotencyClaim, answer: KeptAnswer) -> Result<(), StoreError> {
+        let keep = move |db: &Connection| idempotency::keep_answer(db, &claim, &answer).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
+    async fn release_key(&self, bot: &BotName, scope: &str, key: &str) -> Result<(), StoreError> {
+        let (bot, scope, key) = (bot.clone(), scope.to_owned(), key.to_owned());
+        let release = move |db: &Connection| idempotency::release(db, &bot, &scope, &key).map(Wrote::Keep);
+        self.writer.write(release).await
+    }
+
+    async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {
+        let claims = self.claims.clone();
+        self.read(move |db| lanes::due_lanes(db, &claims, until, limit)).await
+    }
+
+    async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError> {
+        let claims = self.claims.clone();
+        self.read(move |db| lanes::due_asides(db, &claims, until, limit)).await
+    }
+
+    async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        let reserved = self.claims.reserve(targets);
+        let found = self.read(move |db| lanes::heads(db, reserved, now)).await?;
+        // From here on nothing waits: either the caller gets the claims, or dropping `found` has freed them.
+        Ok(found.into_iter().map(lanes::Head::claimed).collect())
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
+        let (claims, after) = (self.claims.clone(), self.claims.clone());
+        let ended = Arc::new(settle::Ended::default());
+        let told = Arc::clone(&ended);
+        let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
+        let free = move |committed: bool| after.end_settling(&told.take(), committed);
+        self.writer.write_then(settle, free).await
+    }
+
+    async fn prune(
+        &self,
+        keys_before: Timestamp,
+        handovers_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let prune = move |db: &Connection| prune::prune(db, keys_before, handovers_before, limit).map(Wrote::Keep);
+        self.writer.write(prune).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.writer
+            .write(move |db| prune::check(db, now).map(Wrote::Keep))
+            .await
+    }
+}

@@ -1,0 +1,263 @@
+//! The one thread that writes. It takes whatever waits, gives each job a savepoint of one transaction, and answers all of
+//! them once that is on disk: under load many commits share one wait for the disk, alone a commit waits for nobody.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::StoreError;
+use crate::store::sqlite::checkpoint::WalGrew;
+use crate::store::sqlite::error;
+use crate::store::sqlite::error::Failure;
+
+/// So many jobs may wait; one more is refused, so that a slow disk is felt outside instead of filling the memory.
+const WAITING: usize = 4096;
+/// So many jobs share a transaction.
+const GROUP: usize = 256;
+
+/// What a job did: whether its writes are kept, and what its caller is told.
+pub(super) enum Wrote<T> {
+    Keep(T),
+    /// Nothing of it is kept: the caller learns why.
+    Undo(T),
+}
+
+pub(super) struct Writer {
+    jobs: Mutex<Option<mpsc::SyncSender<Box<dyn Job>>>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    broken: CancellationToken,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, wal: Arc<WalGrew>, broken: CancellationToken) -> io::Result<Self> {
+        let (sender, jobs) = mpsc::sync_channel(WAITING);
+        let group = Group {
+            connection,
+            broken: broken.clone(),
+            wal,
+        };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || group.run(&jobs))?;
+        Ok(Self {
+            jobs: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            broken,
+        })
+    }
+
+    /// Hands a job over at once, before the first wait: it is carried out even when the caller stops waiting.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<Wrote<T>, StoreError> + Send + 'static,
+    {
+        self.write_then(work, |_committed| ()).await
+    }
+
+    /// As [`Writer::write`]; `after` runs on the writer's thread once it is known whether the writes are on disk, before
+    /// the caller is told and also when the caller has gone.
+    pub(super) async fn write_then<T, W, A>(&self, work: W, after: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> Result<Wrote<T>, StoreError> + Send + 'static,
+        A: FnOnce(bool) + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let task = Task {
+            work: Some(work),
+            after,
+            answer,
+            result: None,
+        };
+        self.hand_over(Box::new(task))?;
+        match answered.await {
+            Ok(result) => result,
+            Err(_closed) => Err(self.gone()),
+        }
+    }
+
+    /// Carries out what was handed over, then ends the thread.
+    pub(super) fn close(&self) {
+        drop(lock(&self.jobs).take());
+        let thread = lock(&self.thread).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            self.broken.cancel();
+        }
+    }
+
+    fn hand_over(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        if self.broken.is_cancelled() {
+            return Err(self.gone());
+        }
+        let jobs = lock(&self.jobs);
+        let Some(sender) = jobs.as_ref() else {
+            return Err(self.gone());
+        };
+        sender.try_send(job).map_err(|refused| match refused {
+            mpsc::TrySendError::Full(_) => error::unavailable("too many writes are waiting for the disk"),
+            mpsc::TrySendError::Disconnected(_) => self.gone(),
+        })
+    }
+
+    fn gone(&self) -> StoreError {
+        if self.broken.is_cancelled() {
+            error::broken("an earlier write failed")
+        } else {
+            error::unavailable("the store is closed")
+        }
+    }
+}
+
+trait Job: Send {
+    /// Runs inside the job's savepoint.
+    fn run(&mut self, connection: &Connection) -> Run;
+    /// Tells the caller, after the transaction.
+    fn end(self: Box<Self>, transaction: Result<(), &Failure>);
+}
+
+enum Run {
+    Keep,
+    Undo,
+    Failed(Failure),
+}
+
+struct Task<T, W, A> {
+    work: Option<W>,
+    after: A,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+    result: Option<Result<T, StoreError>>,
+}
+
+impl<T, W, A> Job for Task<T, W, A>
+where
+    T: Send,
+    W: FnOnce(&Connection) -> Result<Wrote<T>, StoreError> + Send,
+    A: FnOnce(bool) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Run {
+        let Some(work) = self.work.take() else {
+            return Run::Undo;
+        };
+        let (run, result) = match work(connection) {
+            Ok(Wrote::Keep(value)) => (Run::Keep, Ok(value)),
+            Ok(Wrote::Undo(value)) => (Run::Undo, Ok(value)),
+            Err(error) => (Run::Failed(Failure::of(&error)), Err(error)),
+        };
+        self.result = Some(result);
+        run
+    }
+
+    fn end(self: Box<Self>, transaction: Result<(), &Failure>) {
+        let result = match (transaction, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(error::unavailable("the job was not run")),
+            (Err(failure), _) => Err(failure.error()),
+        };
+        (self.after)(result.is_ok());
+        // The caller may have stopped waiting: the work is done all the same.
+        drop(self.answer.send(result));
+    }
+}
+
+struct Group {
+    connection: Connection,
+    broken: CancellationToken,
+    wal: Arc<WalGrew>,
+}
+
+impl Group {
+    fn run(self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+        let guard = BrokenByPanic(self.broken.clone());
+        let mut waiting = Vec::with_capacity(GROUP);
+        while let Ok(job) = jobs.recv() {
+            waiting.push(job);
+            waiting.extend(jobs.try_iter().take(GROUP - 1));
+            let transaction = self.transaction(&mut waiting);
+            if let Err(failure @ Failure::Broken(why)) = &transaction {
+                tracing::error!("the store failed while writing, nothing more is accepted: {why}");
+                self.broken.cancel();
+                end_all(&mut waiting, Err(failure));
+                for job in jobs.try_iter() {
+                    job.end(Err(failure));
+                }
+                break;
+            }
+            end_all(&mut waiting, transaction.as_ref().copied());
+            self.wal.tell();
+        }
+        drop(guard);
+    }
+
+    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        self.execute("BEGIN IMMEDIATE")?;
+        for job in jobs {
+            if let Err(failure) = self.savepoint(job.as_mut()) {
+                self.roll_back();
+                return Err(failure);
+            }
+        }
+        self.execute("COMMIT").inspect_err(|_failed| self.roll_back())
+    }
+
+    /// One job. An error that ends the whole transaction is returned; one of its own stays with the job.
+    fn savepoint(&self, job: &mut dyn Job) -> Result<(), Failure> {
+        self.execute("SAVEPOINT job")?;
+        match job.run(&self.connection) {
+            Run::Keep => {}
+            Run::Undo => self.execute("ROLLBACK TO job")?,
+            Run::Failed(failure) => {
+                if matches!(failure, Failure::Broken(_)) || self.connection.is_autocommit() {
+                    return Err(failure);
+                }
+                self.execute("ROLLBACK TO job")?;
+            }
+        }
+        self.execute("RELEASE job")
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(failure) = self.execute("ROLLBACK")
+        {
+            tracing::error!("the store could not roll back: {failure:?}");
+            self.broken.cancel();
+        }
+    }
+
+    fn execute(&self, sql: &'static str) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map(|_rows| ())
+            .map_err(|error| Failure::of(&error::failed(error)))
+    }
+}
+
+/// A job that panics takes the thread with it: then nothing is known, as after a failed write.
+struct BrokenByPanic(CancellationToken);
+
+impl Drop for BrokenByPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.cancel();
+        }
+    }
+}
+
+fn end_all(jobs: &mut Vec<Box<dyn Job>>, transaction: Result<(), &Failure>) {
+    for job in jobs.drain(..) {
+        job.end(transaction);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
