@@ -46,18 +46,33 @@ pub struct Answered {
 
 impl Bot {
     /// Listens on a free port. Callbacks come out of the returned channel, each once, signature checked.
-    pub async fn start(listener: TcpListener, connection: Connection) -> io::Result<(Self, mpsc::Receiver<Value>)> {
+    pub fn start(listener: TcpListener, connection: Connection) -> io::Result<(Self, mpsc::Receiver<Value>)> {
         let (events, received) = mpsc::channel(1000);
         let addr = listener.local_addr()?;
-        let inbox = Arc::new(Inbox { key: key(&connection.callback_secret), seen: Mutex::default(), events });
+        let inbox = Arc::new(Inbox {
+            key: key(&connection.callback_secret),
+            seen: Mutex::default(),
+            events,
+        });
         let router = Router::new().route("/handover", post(callback)).with_state(inbox);
-        let http = reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(io::Error::other)?;
         let mut server = JoinSet::new();
         server.spawn(async move {
             // It serves until the bot is dropped.
             drop(axum::serve(listener, router).await);
         });
-        Ok((Self { addr, connection, http, _server: server }, received))
+        Ok((
+            Self {
+                addr,
+                connection,
+                http,
+                _server: server,
+            },
+            received,
+        ))
     }
 
     pub fn callback_url(&self) -> String {
@@ -83,7 +98,10 @@ impl Bot {
             let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
             return Err(format!("POST {path} was answered {status}: {detail}"));
         }
-        Ok(Answered { call: format!("POST {path} → {}", status.as_u16()), body })
+        Ok(Answered {
+            call: format!("POST {path} → {}", status.as_u16()),
+            body,
+        })
     }
 }
 
@@ -95,18 +113,34 @@ struct Inbox {
 
 /// Takes one callback: checks that the gateway signed it, drops repeats by `webhook-id`, and says 204.
 async fn callback(State(inbox): State<Arc<Inbox>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let id = header("webhook-id");
     let mut signed = format!("{id}.{}.", header("webhook-timestamp")).into_bytes();
     signed.extend_from_slice(&body);
-    let is_signed = header("webhook-signature").split(' ').filter_map(|signature| signature.strip_prefix("v1,")).any(
-        |signature| STANDARD.decode(signature).is_ok_and(|tag| hmac::verify(&inbox.key, &signed, &tag).is_ok()),
-    );
+    let is_signed = header("webhook-signature")
+        .split(' ')
+        .filter_map(|signature| signature.strip_prefix("v1,"))
+        .any(|signature| {
+            STANDARD
+                .decode(signature)
+                .is_ok_and(|tag| hmac::verify(&inbox.key, &signed, &tag).is_ok())
+        });
     if !is_signed {
         return StatusCode::UNAUTHORIZED;
     }
-    let Ok(event) = serde_json::from_slice(&body) else { return StatusCode::BAD_REQUEST };
-    let is_new = inbox.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    let Ok(event) = serde_json::from_slice(&body) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    let is_new = inbox
+        .seen
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.to_owned());
     if is_new && inbox.events.send(event).await.is_err() {
         return StatusCode::SERVICE_UNAVAILABLE;
     }

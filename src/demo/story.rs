@@ -16,7 +16,7 @@ const LINES: [&str; 3] = [
     "That answers it. Thank you and bye!",
 ];
 /// Longer than any step of the story takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Plays one handover to its end. The error says at which step it stopped.
 pub async fn play(bot: &Bot, events: &mut mpsc::Receiver<Value>, screen: &Screen) -> Result<(), String> {
@@ -26,7 +26,9 @@ pub async fn play(bot: &Bot, events: &mut mpsc::Receiver<Value>, screen: &Screen
     screen.step("bot", "asks the gateway for a human", &format!("{} {id}", asked.call));
     let mut lines = LINES.into_iter();
     loop {
-        let event = tokio::time::timeout(PATIENCE, events.recv()).await.map_err(|_late| "no event came for a minute")?;
+        let event = tokio::time::timeout(PATIENCE, events.recv())
+            .await
+            .map_err(|_late| "no event came for a minute")?;
         let event = event.ok_or("the bot stopped")?;
         show(screen, &event);
         match event.get("type").and_then(Value::as_str) {
@@ -37,7 +39,11 @@ pub async fn play(bot: &Bot, events: &mut mpsc::Receiver<Value>, screen: &Screen
                 }
                 if let Some(line) = lines.next() {
                     let posted = bot.say(&id, line).await?;
-                    screen.step("customer", &format!("“{line}”"), &format!("{} {}", posted.call, text(&posted.body, "/status")));
+                    screen.step(
+                        "customer",
+                        &format!("“{line}”"),
+                        &format!("{} {}", posted.call, text(&posted.body, "/status")),
+                    );
                 }
             }
             Some("handover.ended") => return Ok(()),
@@ -55,10 +61,15 @@ pub fn show(screen: &Screen, event: &Value) {
         "agent.joined" => ("8x8", format!("agent {} joined", text(event, "/data/agent/id"))),
         "agent.left" => ("8x8", format!("agent {} left", text(event, "/data/agent/id"))),
         "handover.transferred" => ("8x8", "the conversation is being transferred".to_owned()),
-        "agent.typing" if event.pointer("/data/typing/active") == Some(&Value::Bool(true)) => ("agent", "is typing …".to_owned()),
+        "agent.typing" if event.pointer("/data/typing/active") == Some(&Value::Bool(true)) => {
+            ("agent", "is typing …".to_owned())
+        }
         "agent.typing" => return,
         "message.created" => ("agent", format!("“{}”", text(event, "/data/message/text"))),
-        "handover.ended" => ("gateway", format!("the handover ended: {}", text(event, "/data/reason"))),
+        "handover.ended" => (
+            "gateway",
+            format!("the handover ended: {}", text(event, "/data/reason")),
+        ),
         _ => ("gateway", kind.clone()),
     };
     let carried = if event.pointer("/data/ephemeral").is_some() {

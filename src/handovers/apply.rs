@@ -22,7 +22,9 @@ use crate::webhook::decode_kept;
 pub enum Applied {
     Recorded,
     /// Recorded before. Another body under the same id is somebody's forgery, or 8x8's mistake.
-    Repeated { same_body: bool },
+    Repeated {
+        same_body: bool,
+    },
     /// No handover is known for it yet.
     Kept,
 }
@@ -32,7 +34,10 @@ impl Handovers {
     /// under way, or never have been answered.
     pub async fn apply(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
         let this = Arc::clone(self);
-        self.parts.supervisor.finish(async move { this.apply_now(event, receipt).await }).await?
+        self.parts
+            .supervisor
+            .finish(async move { this.apply_now(event, receipt).await })
+            .await?
     }
 
     /// Keeps a proven event that cannot be read: a repeat would read no better.
@@ -54,11 +59,21 @@ impl Handovers {
         Ok(Applied::from(kept))
     }
 
-    async fn apply_to(self: &Arc<Self>, slot: &Arc<Slot>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+    async fn apply_to(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        event: WebhookEvent,
+        receipt: WebhookReceipt,
+    ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
-        let along = Along { receipt: Some(receipt), ..Along::default() };
-        let changed = self.change_locked(slot, &mut handover, Input::Webhook(event), along).await?;
+        let along = Along {
+            receipt: Some(receipt),
+            ..Along::default()
+        };
+        let changed = self
+            .change_locked(slot, &mut handover, Input::Webhook(event), along)
+            .await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept(slot, &mut handover).await?;
         }
@@ -84,7 +99,11 @@ impl Handovers {
                 return Ok(Some(slot));
             }
         }
-        let stored = self.parts.store.handover_of_conversation(account, &event.conversation).await?;
+        let stored = self
+            .parts
+            .store
+            .handover_of_conversation(account, &event.conversation)
+            .await?;
         Ok(stored.map(|handover| self.take_in(handover)))
     }
 
@@ -95,10 +114,20 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut tokio::sync::MutexGuard<'_, Handover>,
     ) -> Result<(), ChangeError> {
-        let Some(conversation) = handover.progress.conversation.clone() else { return Ok(()) };
-        for receipt in self.parts.store.unplaced(&handover.facts.account, &conversation).await? {
+        let Some(conversation) = handover.progress.conversation.clone() else {
+            return Ok(());
+        };
+        for receipt in self
+            .parts
+            .store
+            .unplaced(&handover.facts.account, &conversation)
+            .await?
+        {
             if let Some(event) = decode_kept(&receipt) {
-                let along = Along { receipt: Some(receipt), ..Along::default() };
+                let along = Along {
+                    receipt: Some(receipt),
+                    ..Along::default()
+                };
                 self.change_locked(slot, handover, Input::Webhook(event), along).await?;
             }
         }
@@ -137,5 +166,9 @@ impl From<Kept> for Applied {
 }
 
 fn stands_on(handover: &Handover, conversation: &ConversationId) -> bool {
-    handover.progress.conversation.as_ref().is_none_or(|known| known == conversation)
+    handover
+        .progress
+        .conversation
+        .as_ref()
+        .is_none_or(|known| known == conversation)
 }

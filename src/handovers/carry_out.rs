@@ -29,16 +29,34 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 struct Stopped;
 
 impl Handovers {
-    pub(super) async fn carry_out(self: &Arc<Self>, slot: &Arc<Slot>, tenant: &Tenant, conversation: &ConversationId, item: Item) {
-        let target = Target { slot, tenant, conversation };
+    pub(super) async fn carry_out(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        tenant: &Tenant,
+        conversation: &ConversationId,
+        item: Item,
+    ) {
+        let target = Target {
+            slot,
+            tenant,
+            conversation,
+        };
         let fate = match &item.record.call {
             Call::PostMessage(part) => self.post(&target, &item, part).await,
             Call::UserLeaves { display_message } => {
-                let call = || tenant.chat_gateway.user_leaves(conversation, display_message.as_deref());
+                let call = || {
+                    tenant
+                        .chat_gateway
+                        .user_leaves(conversation, display_message.as_deref())
+                };
                 self.repeat(&item.record, call, Give::OnlyWhenGone).await
             }
             Call::Update { queue_id, user } => {
-                let call = || tenant.chat_gateway.update(conversation, &slot.id, queue_id.as_deref(), user.as_deref());
+                let call = || {
+                    tenant
+                        .chat_gateway
+                        .update(conversation, &slot.id, queue_id.as_deref(), user.as_deref())
+                };
                 self.repeat(&item.record, call, Give::WhenRefused).await
             }
         };
@@ -51,7 +69,7 @@ impl Handovers {
     /// not have it.
     async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
-        let mut in_doubt_since = item.may_be_sent.then(|| item.record.created_at);
+        let mut in_doubt_since = item.may_be_sent.then_some(item.record.created_at);
         loop {
             if let Some(since) = in_doubt_since {
                 match self.find_message(target, &item.record, part, since).await {
@@ -68,7 +86,12 @@ impl Handovers {
             if self.is_over_there(target.slot).await {
                 return Ok(Fate::Failed(None));
             }
-            match target.tenant.chat_gateway.post(target.conversation, part.author, part.text.as_deref(), &part.cards).await {
+            match target
+                .tenant
+                .chat_gateway
+                .post(target.conversation, part.author, part.text.as_deref(), &part.cards)
+                .await
+            {
                 Ok(()) => return Ok(Fate::Done),
                 Err(ChatGatewayError::Unanswered(_)) => {
                     stands(item.ticket.as_ref(), MessageStatus::Unconfirmed);
@@ -116,7 +139,8 @@ impl Handovers {
                 let problem = problem::of_update(error.as_ref());
                 let settled = self.settled(record, CallOutcome::Failed);
                 let answered = item.ticket.as_ref().is_none_or(|ticket| ticket.settle(fate));
-                self.conclude(slot, settled, answered.then_some(Input::UpdateFailed(problem))).await;
+                self.conclude(slot, settled, answered.then_some(Input::UpdateFailed(problem)))
+                    .await;
             }
             (Call::UserLeaves { .. } | Call::Update { .. }, _) => {
                 if matches!(fate, Fate::Failed(_)) {
@@ -149,12 +173,16 @@ impl Handovers {
 
     /// A part failed: what follows of the message would make no sense to the agent.
     async fn give_up_rest(self: &Arc<Self>, slot: &Arc<Slot>, item: &Item, fate: Fate) {
-        let Call::PostMessage(part) = &item.record.call else { return };
-        self.conclude(slot, self.settled(&item.record, outcome(&fate)), None).await;
+        let Call::PostMessage(part) = &item.record.call else {
+            return;
+        };
+        self.conclude(slot, self.settled(&item.record, outcome(&fate)), None)
+            .await;
         let mut rest = slot.lane.take_parts(&part.message);
         let last = rest.pop();
         for item in rest {
-            self.conclude(slot, self.settled(&item.record, CallOutcome::Failed), None).await;
+            self.conclude(slot, self.settled(&item.record, CallOutcome::Failed), None)
+                .await;
         }
         if let Some(item) = last
             && let Call::PostMessage(part) = &item.record.call
@@ -170,10 +198,21 @@ impl Handovers {
         loop {
             let done = match told.clone() {
                 Some(input) => {
-                    let along = Along { settled: Some(settled.clone()), ..Along::default() };
-                    self.change(slot, input, along).await.map(|_changed| ()).map_err(|error| error.to_string())
+                    let along = Along {
+                        settled: Some(settled.clone()),
+                        ..Along::default()
+                    };
+                    self.change(slot, input, along)
+                        .await
+                        .map(|_changed| ())
+                        .map_err(|error| error.to_string())
                 }
-                None => self.parts.store.settle_call(settled.clone()).await.map_err(|error| error.to_string()),
+                None => self
+                    .parts
+                    .store
+                    .settle_call(settled.clone())
+                    .await
+                    .map_err(|error| error.to_string()),
             };
             let Err(error) = done else { return };
             tracing::warn!(handover.id = %slot.id, error, "the end of a call to 8x8 could not be recorded yet");
@@ -184,7 +223,12 @@ impl Handovers {
     }
 
     fn settled(&self, record: &CallRecord, outcome: CallOutcome) -> CallSettled {
-        CallSettled { id: record.id.clone(), outcome, message: None, at: self.parts.clock.now() }
+        CallSettled {
+            id: record.id.clone(),
+            outcome,
+            message: None,
+            at: self.parts.clock.now(),
+        }
     }
 
     fn is_past(&self, record: &CallRecord) -> bool {

@@ -14,17 +14,41 @@ use crate::handovers::service::Along;
 use crate::store::Reference;
 
 impl Handovers {
-    pub async fn end(self: &Arc<Self>, bot: &Arc<Bot>, id: &HandoverId, end: EndHandover, key: Option<Key>) -> Result<Handover, CommandError> {
+    pub async fn end(
+        self: &Arc<Self>,
+        bot: &Arc<Bot>,
+        id: &HandoverId,
+        end: EndHandover,
+        key: Option<Key>,
+    ) -> Result<Handover, CommandError> {
         let (this, bot, id) = (Arc::clone(self), Arc::clone(bot), id.clone());
-        self.parts.supervisor.finish(async move { this.end_now(&bot, &id, end, key).await }).await?
+        self.parts
+            .supervisor
+            .finish(async move { this.end_now(&bot, &id, end, key).await })
+            .await?
     }
 
-    async fn end_now(self: &Arc<Self>, bot: &Bot, id: &HandoverId, end: EndHandover, key: Option<Key>) -> Result<Handover, CommandError> {
+    async fn end_now(
+        self: &Arc<Self>,
+        bot: &Bot,
+        id: &HandoverId,
+        end: EndHandover,
+        key: Option<Key>,
+    ) -> Result<Handover, CommandError> {
         let slot = self.slot_of(&bot.name, id).await?;
         let now = self.parts.clock.now();
         let claim = key.map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), now));
         let mut handover = slot.handover.lock().await;
-        self.change_locked(&slot, &mut handover, Input::End(end), Along { claim, ..Along::default() }).await?;
+        self.change_locked(
+            &slot,
+            &mut handover,
+            Input::End(end),
+            Along {
+                claim,
+                ..Along::default()
+            },
+        )
+        .await?;
         Ok(handover.clone())
     }
 }

@@ -59,14 +59,19 @@ pub enum OpenedAs {
 impl Handovers {
     pub async fn open(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
         let this = Arc::clone(self);
-        self.parts.supervisor.finish(async move { this.open_now(command, key).await }).await?
+        self.parts
+            .supervisor
+            .finish(async move { this.open_now(command, key).await })
+            .await?
     }
 
     async fn open_now(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
         let facts = self.facts(&command)?;
         let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
         let handover = Handover::creating(facts, command.user.clone());
-        let claim = key.as_ref().map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));
+        let claim = key
+            .as_ref()
+            .map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));
         let create = CreateConversation {
             handover: id.clone(),
             channel_id: handover.facts.channel_id.clone(),
@@ -92,14 +97,17 @@ impl Handovers {
     fn facts(&self, command: &OpenHandover) -> Result<Facts, CommandError> {
         let (bot, tenant) = (&command.bot, &command.bot.tenant);
         let now = self.parts.clock.now();
-        let first = |a: &Option<String>, b: &Option<String>, c: &Option<String>| a.clone().or_else(|| b.clone()).or_else(|| c.clone());
+        let first = |a: &Option<String>, b: &Option<String>, c: &Option<String>| {
+            a.clone().or_else(|| b.clone()).or_else(|| c.clone())
+        };
         Ok(Facts {
             id: HandoverId::generate(now),
             tenant: tenant.name.clone(),
             account: tenant.account.clone(),
             bot: bot.name.clone(),
             origin: Origin::Bot,
-            channel_id: first(&command.channel_id, &bot.channel_id, &tenant.channel_id).ok_or(CommandError::NoChannel)?,
+            channel_id: first(&command.channel_id, &bot.channel_id, &tenant.channel_id)
+                .ok_or(CommandError::NoChannel)?,
             queue_id: first(&command.queue_id, &bot.queue_id, &tenant.queue_id),
             one_per_session: bot.duplicate != Duplicate::Allow,
             bot_session_id: command.bot_session_id.clone(),
@@ -154,7 +162,12 @@ impl Handovers {
         key: Option<Key>,
     ) -> Result<(), CommandError> {
         let error = match asked {
-            Ok(conversation) => return self.bind(slot, Input::Created(conversation)).await.map_err(CommandError::from),
+            Ok(conversation) => {
+                return self
+                    .bind(slot, Input::Created(conversation))
+                    .await
+                    .map_err(CommandError::from);
+            }
             Err(error) => error,
         };
         // An event of 8x8's may have told by now that it did take the conversation.
@@ -167,7 +180,8 @@ impl Handovers {
             self.resolve_create(slot, self.parts.clock.now());
             return Err(CommandError::ChatGateway { error, handover });
         }
-        self.bind(slot, Input::NotCreated(problem::of_create(&error, &slot.id))).await?;
+        self.bind(slot, Input::NotCreated(problem::of_create(&error, &slot.id)))
+            .await?;
         if let (true, Some(key)) = (error.is_provably_unsent(), key) {
             self.parts.store.release_key(&bot.name, &key.scope, &key.key).await?;
         }
@@ -179,6 +193,10 @@ impl Handovers {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
         self.change_locked(slot, &mut handover, input, Along::default()).await?;
-        if was_bound { Ok(()) } else { self.apply_kept(slot, &mut handover).await }
+        if was_bound {
+            Ok(())
+        } else {
+            self.apply_kept(slot, &mut handover).await
+        }
     }
 }

@@ -15,12 +15,15 @@ const TRY_AGAIN: u64 = 5;
 /// The problem a call to 8x8 ended with.
 pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
     match error {
-        ChatGatewayError::NotSent(_) => {
-            Problem::new(ProblemCode::UpstreamUnavailable, "8x8 could not be reached; nothing was sent, try again").retry_after(TRY_AGAIN)
-        }
+        ChatGatewayError::NotSent(_) => Problem::new(
+            ProblemCode::UpstreamUnavailable,
+            "8x8 could not be reached; nothing was sent, try again",
+        )
+        .retry_after(TRY_AGAIN),
         ChatGatewayError::Throttled { after } => {
             let seconds = after.map_or(TRY_AGAIN, |after| after.as_secs().max(1));
-            let detail = "8x8 limits the rate of calls and did not take this one; try again after the time in Retry-After";
+            let detail =
+                "8x8 limits the rate of calls and did not take this one; try again after the time in Retry-After";
             Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(seconds)
         }
         ChatGatewayError::Unanswered(_) => Problem::new(
@@ -32,18 +35,25 @@ pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
 }
 
 fn of_refusal(refusal: &Refusal) -> Problem {
-    let said = refusal.message.as_deref().or(refusal.code.as_deref()).unwrap_or("no reason given");
+    let said = refusal
+        .message
+        .as_deref()
+        .or(refusal.code.as_deref())
+        .unwrap_or("no reason given");
     let mut problem = match refusal.fault {
         Fault::Credentials => Problem::new(
             ProblemCode::UpstreamUnauthorized,
             "8x8 refused the gateway's API key or tenant id; an operator has to check tenants.*.api_key and tenants.*.tenant_id",
         ),
-        Fault::BotData => {
-            Problem::new(ProblemCode::UpstreamRejected, format!("8x8 refused what was sent: {said}")).with_status(422)
-        }
-        Fault::NotFound | Fault::Other => {
-            Problem::new(ProblemCode::UpstreamRejected, format!("8x8 answered {}: {said}", refusal.status))
-        }
+        Fault::BotData => Problem::new(
+            ProblemCode::UpstreamRejected,
+            format!("8x8 refused what was sent: {said}"),
+        )
+        .with_status(422),
+        Fault::NotFound | Fault::Other => Problem::new(
+            ProblemCode::UpstreamRejected,
+            format!("8x8 answered {}: {said}", refusal.status),
+        ),
     };
     problem.upstream = Some(Upstream {
         status: refusal.status,
@@ -64,7 +74,10 @@ pub(super) fn never_taken(handover: &HandoverId) -> RawJson {
 }
 
 pub(super) fn of_update(error: Option<&ChatGatewayError>) -> RawJson {
-    raw(&error.map_or_else(|| Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"), of_chat_gateway))
+    raw(&error.map_or_else(
+        || Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"),
+        of_chat_gateway,
+    ))
 }
 
 fn raw(problem: &Problem) -> RawJson {

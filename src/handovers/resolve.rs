@@ -44,8 +44,16 @@ pub(super) enum Presence {
 
 impl Handovers {
     /// Looks for a message of ours among 8x8's.
-    pub(super) async fn find_message(&self, target: &Target<'_>, record: &CallRecord, part: &MessagePart, since: Timestamp) -> Presence {
-        let Ok(ours) = self.parts.store.messages(&target.slot.id).await else { return Presence::CouldNotTell };
+    pub(super) async fn find_message(
+        &self,
+        target: &Target<'_>,
+        record: &CallRecord,
+        part: &MessagePart,
+        since: Timestamp,
+    ) -> Presence {
+        let Ok(ours) = self.parts.store.messages(&target.slot.id).await else {
+            return Presence::CouldNotTell;
+        };
         let same = |message: &&crate::domain::MessageRecord| {
             message.author == part.author && message.text == part.text && message.id != part.message
         };
@@ -55,8 +63,18 @@ impl Handovers {
             .filter(|message| message.status == MessageStatus::Accepted)
             .map(|message| message.created_at)
             .collect();
-        let from = accounted.iter().copied().chain([record.created_at]).min().unwrap_or(record.created_at);
-        let Ok(theirs) = target.tenant.chat_gateway.list_newest(target.conversation, LOOK_AT).await else {
+        let from = accounted
+            .iter()
+            .copied()
+            .chain([record.created_at])
+            .min()
+            .unwrap_or(record.created_at);
+        let Ok(theirs) = target
+            .tenant
+            .chat_gateway
+            .list_newest(target.conversation, LOOK_AT)
+            .await
+        else {
             return Presence::CouldNotTell;
         };
         let settled = self.parts.clock.now() >= since.plus(SETTLE);
@@ -87,7 +105,9 @@ impl Handovers {
             if slot.handover.lock().await.state() != State::Creating {
                 return;
             }
-            let Some(tenant) = self.tenant_of(slot).await else { return };
+            let Some(tenant) = self.tenant_of(slot).await else {
+                return;
+            };
             let asked_at = self.parts.clock.now();
             let input = match tenant.chat_gateway.newest(LOOK_AT).await {
                 Ok(found) => match ours(&found, &slot.id) {
@@ -104,17 +124,23 @@ impl Handovers {
             };
             match self.bind(slot, input).await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(handover.id = %slot.id, error = %error, "the fate of a create could not be recorded yet"),
+                Err(error) => {
+                    tracing::warn!(handover.id = %slot.id, error = %error, "the fate of a create could not be recorded yet");
+                }
             }
         }
     }
 
     /// Whether a conversation whose last agent left goes on.
     pub(super) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>) {
-        let Some(conversation) = slot.handover.lock().await.progress.conversation.clone() else { return };
-        let Some(tenant) = self.tenant_of(slot).await else { return };
+        let Some(conversation) = slot.handover.lock().await.progress.conversation.clone() else {
+            return;
+        };
+        let Some(tenant) = self.tenant_of(slot).await else {
+            return;
+        };
         let answer = match tenant.chat_gateway.get(&conversation).await {
-            Ok(view) => answer(view),
+            Ok(view) => answer(&view),
             Err(error) if error.is_not_found() => Answer::Over,
             Err(_) => Answer::CouldNotTell,
         };
@@ -137,7 +163,8 @@ fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted:
     };
     let (near, wide) = (after(from.minus(SKEW)), after(from.minus(WIDE)));
     let oldest = theirs.iter().filter_map(|message| message.created_at).min();
-    let complete = theirs.len() < usize::try_from(LOOK_AT).unwrap_or(usize::MAX) || oldest.is_some_and(|at| at < from.minus(WIDE));
+    let complete =
+        theirs.len() < usize::try_from(LOOK_AT).unwrap_or(usize::MAX) || oldest.is_some_and(|at| at < from.minus(WIDE));
     if near > accounted {
         Presence::Present
     } else if wide <= accounted && complete {
@@ -150,7 +177,9 @@ fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted:
 /// The conversation that carries our key.
 fn ours(found: &NewestConversations, handover: &HandoverId) -> Option<ConversationId> {
     let mut theirs = found.conversations.iter();
-    theirs.find(|view| view.handover.as_ref() == Some(handover)).map(|view| view.id.clone())
+    theirs
+        .find(|view| view.handover.as_ref() == Some(handover))
+        .map(|view| view.id.clone())
 }
 
 /// Whether the list goes so far back that what is not in it is not there: it holds everything, or a conversation whose
@@ -158,16 +187,23 @@ fn ours(found: &NewestConversations, handover: &HandoverId) -> Option<Conversati
 fn reaches_back_to(found: &NewestConversations, handover: &HandoverId) -> bool {
     match found.coverage {
         Coverage::All => true,
-        Coverage::Newest => found.conversations.iter().filter_map(|view| view.handover.as_ref()).any(|known| known < handover),
+        Coverage::Newest => found
+            .conversations
+            .iter()
+            .filter_map(|view| view.handover.as_ref())
+            .any(|known| known < handover),
         Coverage::Part => false,
     }
 }
 
-fn answer(view: ConversationView) -> Answer {
+fn answer(view: &ConversationView) -> Answer {
     if view.state == Some(ConversationState::Idle) {
         return Answer::Over;
     }
     let assigned_to = |kind: &str| view.assignment.as_ref().filter(|assignment| assignment.kind == kind);
     let agent = assigned_to("agent").and_then(|assignment| assignment.id.clone());
-    Answer::GoesOn { agent: agent.map(|id| AgentRef { id, name: None }), in_queue: assigned_to("queue").is_some() }
+    Answer::GoesOn {
+        agent: agent.map(|id| AgentRef { id, name: None }),
+        in_queue: assigned_to("queue").is_some(),
+    }
 }

@@ -39,12 +39,25 @@ pub struct Posted {
 }
 
 impl Handovers {
-    pub async fn send(self: &Arc<Self>, bot: &Arc<Bot>, message: PostMessage, key: Option<Key>) -> Result<Posted, CommandError> {
+    pub async fn send(
+        self: &Arc<Self>,
+        bot: &Arc<Bot>,
+        message: PostMessage,
+        key: Option<Key>,
+    ) -> Result<Posted, CommandError> {
         let (this, bot) = (Arc::clone(self), Arc::clone(bot));
-        self.parts.supervisor.finish(async move { this.send_now(&bot, message, key).await }).await?
+        self.parts
+            .supervisor
+            .finish(async move { this.send_now(&bot, message, key).await })
+            .await?
     }
 
-    async fn send_now(self: &Arc<Self>, bot: &Bot, message: PostMessage, key: Option<Key>) -> Result<Posted, CommandError> {
+    async fn send_now(
+        self: &Arc<Self>,
+        bot: &Bot,
+        message: PostMessage,
+        key: Option<Key>,
+    ) -> Result<Posted, CommandError> {
         let slot = self.slot_of(&bot.name, &message.handover).await?;
         let now = self.parts.clock.now();
         let id = MessageId::generate(now);
@@ -68,12 +81,17 @@ impl Handovers {
                 client_message_id: message.client_message_id,
                 request_sha256: message.request_sha256,
                 author: message.author,
-                parts: message.text.as_deref().map(|text| split(text, bot.tenant.message_limit)).unwrap_or_default(),
+                parts: message
+                    .text
+                    .as_deref()
+                    .map(|text| split(text, bot.tenant.message_limit))
+                    .unwrap_or_default(),
                 text: message.text,
                 cards: message.cards,
                 deadline: bot.tenant.message_deadline,
             };
-            self.change_locked(&slot, &mut handover, Input::Send(command), along).await?;
+            self.change_locked(&slot, &mut handover, Input::Send(command), along)
+                .await?;
         }
         let status = match ticket.wait(bot.tenant.send_wait).await {
             Fate::Done => MessageStatus::Accepted,
@@ -81,17 +99,35 @@ impl Handovers {
             Fate::Unconfirmed => MessageStatus::Unconfirmed,
             Fate::Failed(None) => MessageStatus::Failed,
             Fate::Failed(Some(error)) => {
-                return Err(CommandError::ChatGateway { error, handover: Some(message.handover) });
+                return Err(CommandError::ChatGateway {
+                    error,
+                    handover: Some(message.handover),
+                });
             }
         };
-        Ok(Posted { message: id, status, replayed: false })
+        Ok(Posted {
+            message: id,
+            status,
+            replayed: false,
+        })
     }
 
     async fn posted_before(&self, message: &PostMessage) -> Result<Option<Posted>, CommandError> {
-        let Some(client_id) = &message.client_message_id else { return Ok(None) };
-        match self.parts.store.message_by_client_id(&message.handover, client_id).await? {
+        let Some(client_id) = &message.client_message_id else {
+            return Ok(None);
+        };
+        match self
+            .parts
+            .store
+            .message_by_client_id(&message.handover, client_id)
+            .await?
+        {
             Some(record) if record.request_sha256 != message.request_sha256 => Err(CommandError::OtherMessage),
-            Some(MessageRecord { id, status, .. }) => Ok(Some(Posted { message: id, status, replayed: true })),
+            Some(MessageRecord { id, status, .. }) => Ok(Some(Posted {
+                message: id,
+                status,
+                replayed: true,
+            })),
             None => Ok(None),
         }
     }
@@ -142,7 +178,10 @@ mod tests {
         let text = "Grüße an alle, die hier warten: wir sind gleich für Sie da. 你好";
         for limit in 1..40 {
             let parts = split(text, limit);
-            assert!(parts.iter().all(|part| part.chars().count() <= limit), "{limit}: {parts:?}");
+            assert!(
+                parts.iter().all(|part| part.chars().count() <= limit),
+                "{limit}: {parts:?}"
+            );
             let squeeze = |text: &str| text.split_whitespace().collect::<String>();
             assert_eq!(squeeze(&parts.concat()), squeeze(text), "{limit}");
         }

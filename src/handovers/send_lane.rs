@@ -57,7 +57,8 @@ impl SendLane {
     /// The parts of a message that follow the one that failed.
     pub(super) fn take_parts(&self, message: &MessageId) -> Vec<Item> {
         self.with(|waiting| {
-            let is_part = |item: &Item| matches!(&item.record.call, Call::PostMessage(part) if part.message == *message);
+            let is_part =
+                |item: &Item| matches!(&item.record.call, Call::PostMessage(part) if part.message == *message);
             let count = waiting.calls.iter().take_while(|item| is_part(item)).count();
             waiting.calls.drain(..count).collect()
         })
@@ -65,7 +66,12 @@ impl SendLane {
 
     /// Whether 8x8 is still to be told that the user left.
     pub(super) fn leave_waits(&self) -> bool {
-        self.with(|waiting| waiting.calls.iter().any(|item| matches!(item.record.call, Call::UserLeaves { .. })))
+        self.with(|waiting| {
+            waiting
+                .calls
+                .iter()
+                .any(|item| matches!(item.record.call, Call::UserLeaves { .. }))
+        })
     }
 
     /// Adds calls; whether a worker must be started for them.
@@ -92,7 +98,13 @@ enum Ready {
 
 impl Handovers {
     /// Puts calls that were just committed into their lane. The ticket is settled with the last of them.
-    pub(super) fn enqueue(self: &Arc<Self>, slot: &Arc<Slot>, calls: Vec<CallRecord>, conversation: Option<&ConversationId>, mut ticket: Option<Ticket>) {
+    pub(super) fn enqueue(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        calls: Vec<CallRecord>,
+        conversation: Option<&ConversationId>,
+        mut ticket: Option<Ticket>,
+    ) {
         let last = calls.len();
         let items = calls.into_iter().enumerate().map(|(n, record)| Item {
             record,
@@ -103,19 +115,34 @@ impl Handovers {
     }
 
     /// Takes up the calls an earlier run of the process left open.
-    pub(super) fn resume(self: &Arc<Self>, slot: &Arc<Slot>, calls: Vec<CallRecord>, conversation: Option<&ConversationId>) {
-        let items = calls.into_iter().map(|record| Item { record, ticket: None, may_be_sent: true });
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        calls: Vec<CallRecord>,
+        conversation: Option<&ConversationId>,
+    ) {
+        let items = calls.into_iter().map(|record| Item {
+            record,
+            ticket: None,
+            may_be_sent: true,
+        });
         self.run_lane(slot, items.collect(), conversation);
     }
 
     fn run_lane(self: &Arc<Self>, slot: &Arc<Slot>, items: Vec<Item>, conversation: Option<&ConversationId>) {
-        let ready = if conversation.is_some() { Ready::Yes } else { Ready::NotYet };
+        let ready = if conversation.is_some() {
+            Ready::Yes
+        } else {
+            Ready::NotYet
+        };
         if !slot.lane.add(items, ready) {
             return;
         }
         if let Some(conversation) = conversation.cloned() {
             let (this, slot) = (Arc::clone(self), Arc::clone(slot));
-            self.parts.supervisor.run(async move { this.work(&slot, &conversation).await });
+            self.parts
+                .supervisor
+                .run(async move { this.work(&slot, &conversation).await });
         }
     }
 

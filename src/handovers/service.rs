@@ -82,7 +82,11 @@ pub(super) enum ChangeError {
 
 impl Handovers {
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, session_map: SessionMap::default(), deadlines: Deadlines::default() })
+        Arc::new(Self {
+            parts,
+            session_map: SessionMap::default(),
+            deadlines: Deadlines::default(),
+        })
     }
 
     /// How many handovers are in memory.
@@ -105,7 +109,12 @@ impl Handovers {
         self.session_map.insert(handover)
     }
 
-    pub(super) async fn change(self: &Arc<Self>, slot: &Arc<Slot>, input: Input, along: Along) -> Result<Changed, ChangeError> {
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        input: Input,
+        along: Along,
+    ) -> Result<Changed, ChangeError> {
         let mut handover = slot.handover.lock().await;
         self.change_locked(slot, &mut handover, input, along).await
     }
@@ -143,7 +152,11 @@ impl Handovers {
     async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
         let id = handover.id().clone();
         let stored = self.parts.store.handover(&id).await?;
-        let missing = || StoreError::Inconsistent { table: "handover", column: "id", id: id.to_string() };
+        let missing = || StoreError::Inconsistent {
+            table: "handover",
+            column: "id",
+            id: id.to_string(),
+        };
         **handover = stored.ok_or_else(missing)?;
         Ok(())
     }
@@ -163,7 +176,13 @@ impl Handovers {
     }
 
     /// What was committed becomes visible: the slot, the routing table, the timers, the lanes, whoever listens.
-    fn follow(self: &Arc<Self>, slot: &Arc<Slot>, handover: &mut MutexGuard<'_, Handover>, next: Transition, ticket: Option<Ticket>) {
+    fn follow(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        handover: &mut MutexGuard<'_, Handover>,
+        next: Transition,
+        ticket: Option<Ticket>,
+    ) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
         **handover = next.next.clone();
@@ -181,8 +200,16 @@ impl Handovers {
             if self.parts.tenants.delivers(facts) {
                 self.parts.wake.lane(&slot.id, &facts.bot);
             }
-            let what = What::Logged { last_sequence: handover.progress.last_sequence };
-            self.parts.bus.tell(&facts.bot, News { handover: slot.id.clone(), what });
+            let what = What::Logged {
+                last_sequence: handover.progress.last_sequence,
+            };
+            self.parts.bus.tell(
+                &facts.bot,
+                News {
+                    handover: slot.id.clone(),
+                    what,
+                },
+            );
         }
         // After the wake-up for what was logged: it must not overtake that.
         self.tell_ephemeral(&next);
@@ -194,11 +221,22 @@ impl Handovers {
             let context = EventContext::of(&next.next);
             let bot = context.bot.clone();
             if let Ok(body) = event.render(&context, Marks::default()) {
-                let what = What::Ephemeral { name: event.kind.as_str(), body: body.into() };
-                self.parts.bus.tell(&bot, News { handover: context.handover.clone(), what });
+                let what = What::Ephemeral {
+                    name: event.kind.as_str(),
+                    body: body.into(),
+                };
+                self.parts.bus.tell(
+                    &bot,
+                    News {
+                        handover: context.handover.clone(),
+                        what,
+                    },
+                );
             }
             if self.parts.tenants.delivers(&next.next.facts) {
-                self.parts.ephemerals.offer(context, event.clone(), next.next.facts.callback_url.clone());
+                self.parts
+                    .ephemerals
+                    .offer(context, event.clone(), next.next.facts.callback_url.clone());
             }
         }
     }

@@ -28,7 +28,11 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(handover: Handover) -> Arc<Self> {
-        Arc::new(Self { id: handover.id().clone(), handover: Mutex::new(handover), lane: SendLane::default() })
+        Arc::new(Self {
+            id: handover.id().clone(),
+            handover: Mutex::new(handover),
+            lane: SendLane::default(),
+        })
     }
 }
 
@@ -81,7 +85,10 @@ impl SessionMap {
             let of_account = tables.by_conversation.get_mut(&handover.facts.account);
             if let (Some(of_account), Some(conversation)) = (of_account, &handover.progress.conversation) {
                 // A newer handover may stand on the same conversation by now.
-                if of_account.get(conversation).is_some_and(|slot| slot.id == *handover.id()) {
+                if of_account
+                    .get(conversation)
+                    .is_some_and(|slot| slot.id == *handover.id())
+                {
                     of_account.remove(conversation);
                 }
             }

@@ -57,7 +57,10 @@ pub struct Tenants {
 impl Tenants {
     pub fn new(tenants: impl IntoIterator<Item = Arc<Tenant>>, bots: impl IntoIterator<Item = Arc<Bot>>) -> Self {
         Self {
-            tenants: tenants.into_iter().map(|tenant| (tenant.name.clone(), tenant)).collect(),
+            tenants: tenants
+                .into_iter()
+                .map(|tenant| (tenant.name.clone(), tenant))
+                .collect(),
             bots: bots.into_iter().map(|bot| (bot.name.clone(), bot)).collect(),
         }
     }

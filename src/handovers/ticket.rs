@@ -38,8 +38,14 @@ struct Inner {
 
 impl Ticket {
     pub(super) fn new() -> Self {
-        let state = Mutex::new(Inner { fate: Fate::Open(MessageStatus::Queued), answered: false });
-        Self(Arc::new(Shared { state, settled: Notify::new() }))
+        let state = Mutex::new(Inner {
+            fate: Fate::Open(MessageStatus::Queued),
+            answered: false,
+        });
+        Self(Arc::new(Shared {
+            state,
+            settled: Notify::new(),
+        }))
     }
 
     /// The lane's word on a call still under way.

@@ -81,7 +81,8 @@ impl Handovers {
     /// Looks again when the next timer is due.
     async fn watch(&self, slot: &Slot) {
         let due = transition::next_deadline(&*slot.handover.lock().await);
-        self.deadlines.add(due.unwrap_or_else(|| self.parts.clock.now().plus(LINGER)), &slot.id);
+        self.deadlines
+            .add(due.unwrap_or_else(|| self.parts.clock.now().plus(LINGER)), &slot.id);
     }
 
     async fn forget(&self, slot: &Slot) {

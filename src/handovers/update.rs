@@ -14,22 +14,43 @@ use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
 
 impl Handovers {
-    pub async fn update(self: &Arc<Self>, bot: &Arc<Bot>, id: &HandoverId, update: UpdateHandover) -> Result<Handover, CommandError> {
+    pub async fn update(
+        self: &Arc<Self>,
+        bot: &Arc<Bot>,
+        id: &HandoverId,
+        update: UpdateHandover,
+    ) -> Result<Handover, CommandError> {
         let (this, bot, id) = (Arc::clone(self), Arc::clone(bot), id.clone());
-        self.parts.supervisor.finish(async move { this.update_now(&bot, &id, update).await }).await?
+        self.parts
+            .supervisor
+            .finish(async move { this.update_now(&bot, &id, update).await })
+            .await?
     }
 
-    async fn update_now(self: &Arc<Self>, bot: &Bot, id: &HandoverId, update: UpdateHandover) -> Result<Handover, CommandError> {
+    async fn update_now(
+        self: &Arc<Self>,
+        bot: &Bot,
+        id: &HandoverId,
+        update: UpdateHandover,
+    ) -> Result<Handover, CommandError> {
         let slot = self.slot_of(&bot.name, id).await?;
         if slot.lane.is_full() {
             return Err(CommandError::LaneFull);
         }
         let ticket = Ticket::new();
-        let along = Along { ticket: Some(ticket.clone()), ..Along::default() };
+        let along = Along {
+            ticket: Some(ticket.clone()),
+            ..Along::default()
+        };
         self.change(&slot, Input::Update(update), along).await?;
         match ticket.wait(bot.tenant.send_wait).await {
-            Fate::Failed(Some(error)) => Err(CommandError::ChatGateway { error, handover: Some(id.clone()) }),
-            Fate::Done | Fate::Open(_) | Fate::Unconfirmed | Fate::Failed(None) => Ok(slot.handover.lock().await.clone()),
+            Fate::Failed(Some(error)) => Err(CommandError::ChatGateway {
+                error,
+                handover: Some(id.clone()),
+            }),
+            Fate::Done | Fate::Open(_) | Fate::Unconfirmed | Fate::Failed(None) => {
+                Ok(slot.handover.lock().await.clone())
+            }
         }
     }
 }

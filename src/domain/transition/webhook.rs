@@ -40,7 +40,7 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
         WebhookKind::Transfer => transfer(change, &told),
         WebhookKind::Message(message) => said(change, &told, &message),
         WebhookKind::Typing { users, active } => {
-            typing(change, &told, &serde_json::json!({"active": active, "users": users}))
+            typing(change, &told, &serde_json::json!({"active": active, "users": users}));
         }
         WebhookKind::Action { name, value } => {
             change.log(
