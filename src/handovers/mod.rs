@@ -11,6 +11,7 @@ pub mod problem;
 mod reads;
 mod resolve;
 mod restart;
+mod retention;
 mod send;
 mod send_lane;
 mod service;

@@ -1,0 +1,131 @@
+//! From settings to tenants, bots and how they are called back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::chat_gateway::ChatGateway;
+use crate::chat_gateway::ChatGatewaySettings;
+use crate::chat_gateway::UnusableSetting;
+use crate::delivery::BotDelivery;
+use crate::delivery::CallbackAuth;
+use crate::delivery::RosterError;
+use crate::delivery::SigningKey;
+use crate::delivery::SigningKeyError;
+use crate::domain::BotName;
+use crate::domain::TenantName;
+use crate::handovers::Bot;
+use crate::handovers::Duplicate;
+use crate::handovers::Tenant;
+use crate::outbound;
+use crate::outbound::AddressPolicy;
+use crate::outbound::OutboundError;
+use crate::settings;
+use crate::settings::AuthKind;
+use crate::settings::BotSettings;
+use crate::settings::Settings;
+
+/// A setting that reads well and still cannot be used.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("[outbound] cannot be used")]
+    Outbound(#[from] OutboundError),
+    #[error("tenants.{tenant} cannot be used")]
+    Tenant { tenant: TenantName, #[source] error: UnusableSetting },
+    #[error("bots.{bot}.callback_secrets cannot be used")]
+    CallbackSecret { bot: BotName, #[source] error: SigningKeyError },
+    #[error("a bot's callbacks cannot be made")]
+    Roster(#[from] RosterError),
+    /// The check of the settings says this with its key before it comes to this.
+    #[error("bots.{0}.tenant is not configured")]
+    NoTenant(BotName),
+}
+
+pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
+    let client = outbound::for_chat_gateway(&settings.outbound)?;
+    let mut tenants = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        let gateway = ChatGatewaySettings {
+            base_url: tenant.base_url.clone(),
+            tenant_id: Some(tenant.tenant_id.as_str().to_owned()),
+            api_keys: vec![tenant.api_key.clone()],
+            call_timeout: ChatGatewaySettings::CALL_TIMEOUT,
+        };
+        let chat_gateway = ChatGateway::new(client.clone(), &gateway)
+            .map_err(|error| BuildError::Tenant { tenant: name.clone(), error })?;
+        let tenant = Tenant {
+            name: name.clone(),
+            account: tenant.tenant_id.clone(),
+            chat_gateway,
+            channel_id: tenant.channel_id.clone(),
+            queue_id: tenant.queue_id.clone(),
+            transfer_grace: tenant.transfer_grace,
+            message_limit: tenant.message_limit,
+            send_wait: tenant.send_wait,
+            message_deadline: tenant.message_deadline,
+        };
+        tenants.insert(name.clone(), Arc::new(tenant));
+    }
+    Ok(tenants)
+}
+
+pub(super) fn bots(
+    settings: &Settings,
+    tenants: &BTreeMap<TenantName, Arc<Tenant>>,
+) -> Result<BTreeMap<BotName, Arc<Bot>>, BuildError> {
+    let mut bots = BTreeMap::new();
+    for (name, bot) in &settings.bots {
+        let tenant = tenants.get(&bot.tenant).ok_or_else(|| BuildError::NoTenant(name.clone()))?;
+        let bot = Bot {
+            name: name.clone(),
+            tenant: Arc::clone(tenant),
+            channel_id: bot.channel_id.clone(),
+            queue_id: bot.queue_id.clone(),
+            is_called_back: bot.callback_url.is_some(),
+            duplicate: duplicate(bot.duplicate),
+            queue_timeout: bot.queue_timeout,
+            idle_timeout: bot.idle_timeout,
+            max_age: bot.max_age,
+        };
+        bots.insert(name.clone(), Arc::new(bot));
+    }
+    Ok(bots)
+}
+
+pub(super) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
+    settings.bots.iter().map(|(name, bot)| delivery(settings, name, bot)).collect()
+}
+
+/// Where a bot's callbacks may go: what the bot's section allows, or `[delivery]` for all.
+pub(super) fn policy(settings: &Settings, bot: &BotSettings) -> AddressPolicy {
+    let of_bot = AddressPolicy { allow_http: bot.allow_http, allow_networks: bot.allow_networks.clone() };
+    let delivery = &settings.delivery;
+    let of_all = AddressPolicy { allow_http: delivery.allow_http, allow_networks: delivery.allow_networks.clone() };
+    of_bot.or(&of_all)
+}
+
+fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<BotDelivery, BuildError> {
+    let secrets: Result<Vec<SigningKey>, SigningKeyError> =
+        bot.callback_secrets.iter().map(SigningKey::parse).collect();
+    let auth = match (bot.auth.kind, &bot.auth.token) {
+        (AuthKind::Bearer, Some(token)) => CallbackAuth::Bearer(token.clone()),
+        (AuthKind::Bearer | AuthKind::None, _) => CallbackAuth::None,
+    };
+    Ok(BotDelivery {
+        bot: name.clone(),
+        callback_url: bot.callback_url.clone(),
+        secrets: secrets.map_err(|error| BuildError::CallbackSecret { bot: name.clone(), error })?,
+        events: (!bot.events.is_empty()).then(|| bot.events.iter().copied().collect()),
+        auth,
+        policy: policy(settings, bot),
+    })
+}
+
+const fn duplicate(setting: settings::Duplicate) -> Duplicate {
+    match setting {
+        settings::Duplicate::Reject => Duplicate::Reject,
+        settings::Duplicate::Return => Duplicate::Return,
+        settings::Duplicate::Allow => Duplicate::Allow,
+    }
+}

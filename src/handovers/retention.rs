@@ -1,0 +1,39 @@
+//! Deletes what nobody needs any more, in small slices, so that the work in hand hardly notices.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::handovers::Handovers;
+
+/// Idempotency keys and events that no handover was ever found for are kept this long.
+const KEYS_FOR: Duration = Duration::from_hours(24);
+const SLICE: usize = 500;
+const BETWEEN_SLICES: Duration = Duration::from_millis(200);
+const BETWEEN_ROUNDS: Duration = Duration::from_mins(10);
+
+impl Handovers {
+    /// Deletes until the stop; handovers that are over go after `retention`.
+    pub async fn run_retention(self: Arc<Self>, retention: Duration, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = if self.step_retention(retention).await { BETWEEN_SLICES } else { BETWEEN_ROUNDS };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.parts.clock.sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Deletes one slice. Whether there may be more.
+    pub async fn step_retention(&self, retention: Duration) -> bool {
+        let now = self.parts.clock.now();
+        match self.parts.store.prune(now.minus(KEYS_FOR), now.minus(retention), SLICE).await {
+            Ok(gone) => gone >= SLICE,
+            Err(error) => {
+                tracing::warn!(error = %error, "old records could not be deleted yet");
+                false
+            }
+        }
+    }
+}
