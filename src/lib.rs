@@ -2,8 +2,11 @@
 
 pub mod bus;
 pub mod clock;
+pub mod commands;
 pub mod domain;
 pub mod sandbox;
 pub mod setting;
+pub mod settings;
 pub mod store;
 pub mod supervisor;
+pub mod telemetry;
