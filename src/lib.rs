@@ -1,8 +1,10 @@
 //! Hands a chat bot's conversation over to a human agent in 8x8 Contact Center and brings every answer back.
 
+pub mod app;
 pub mod bus;
 pub mod chat_gateway;
 pub mod clock;
+pub mod commands;
 pub mod delivery;
 pub mod demo;
 pub mod domain;
@@ -11,6 +13,8 @@ pub mod outbound;
 pub mod problem;
 pub mod sandbox;
 pub mod setting;
+pub mod settings;
 pub mod store;
 pub mod supervisor;
+pub mod telemetry;
 pub mod webhook;

@@ -1,0 +1,93 @@
+//! Sections `[bots.NAME]`: one client of the bot API each, and how it is called back.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::domain::EventType;
+use crate::domain::TenantName;
+use crate::settings::KeyHash;
+use crate::settings::choice::choices;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct BotSettings {
+    pub tenant: TenantName,
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    #[serde(default)]
+    pub queue_id: Option<String>,
+    #[serde(default, deserialize_with = "crate::settings::value::each")]
+    pub api_key_hashes: Vec<KeyHash>,
+    /// Where its events are posted; a bot without one pulls them.
+    #[serde(default, deserialize_with = "crate::settings::value::optional_url")]
+    pub callback_url: Option<Url>,
+    /// Hosts a handover's own `callbackUrl` may name; none: only that of `callback_url`.
+    #[serde(default, deserialize_with = "crate::setting::list")]
+    pub callback_hosts: Vec<String>,
+    #[serde(default, deserialize_with = "crate::settings::value::secrets")]
+    pub callback_secrets: Vec<SecretString>,
+    #[serde(default)]
+    pub auth: BotAuthSettings,
+    /// None: all of them.
+    #[serde(default, deserialize_with = "crate::settings::value::event_types")]
+    pub events: Vec<EventType>,
+    #[serde(default)]
+    pub allow_http: bool,
+    #[serde(default, deserialize_with = "crate::setting::list")]
+    pub allow_networks: Vec<IpNet>,
+    #[serde(default, deserialize_with = "crate::setting::optional_duration")]
+    pub queue_timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "crate::setting::optional_duration")]
+    pub idle_timeout: Option<Duration>,
+    #[serde(default = "max_age", deserialize_with = "crate::setting::duration")]
+    pub max_age: Duration,
+    #[serde(default = "duplicate")]
+    pub duplicate: Duplicate,
+}
+
+/// Section `[bots.NAME.auth]`: how a callback proves itself to the bot, beside its signature.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct BotAuthSettings {
+    pub kind: AuthKind,
+    pub token: Option<SecretString>,
+}
+
+impl Default for BotAuthSettings {
+    fn default() -> Self {
+        Self {
+            kind: AuthKind::None,
+            token: None,
+        }
+    }
+}
+
+choices! {
+    AuthKind {
+        None = "none",
+        Bearer = "bearer",
+    }
+}
+
+choices! {
+    /// A second create for a `botSessionId` that already has a live handover.
+    Duplicate {
+        /// Refused.
+        Reject = "reject",
+        /// Answered with the one that is there.
+        Return = "return",
+        /// Opened beside it.
+        Allow = "allow",
+    }
+}
+
+const fn max_age() -> Duration {
+    Duration::from_hours(24)
+}
+
+const fn duplicate() -> Duplicate {
+    Duplicate::Reject
+}

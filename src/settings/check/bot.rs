@@ -1,0 +1,126 @@
+//! Rules of one `[bots.NAME]`, and of bots among each other.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+use crate::domain::BotName;
+use crate::settings::AuthKind;
+use crate::settings::BotAuthSettings;
+use crate::settings::BotSettings;
+use crate::settings::Settings;
+use crate::settings::check::Notes;
+
+pub(super) fn check(name: &BotName, bot: &BotSettings, settings: &Settings, notes: &mut Notes) {
+    let key = |field: &str| format!("bots.{name}.{field}");
+    notes.optional_text(key("channel_id"), bot.channel_id.as_deref());
+    notes.optional_text(key("queue_id"), bot.queue_id.as_deref());
+    match settings.tenants.get(&bot.tenant) {
+        None => notes.fault(key("tenant"), format!("there is no section [tenants.{}]", bot.tenant)),
+        Some(tenant) => {
+            if bot.channel_id.is_none() && tenant.channel_id.is_none() {
+                notes.warn(
+                    key("channel_id"),
+                    "missing here and in its tenant: each handover must name its channel",
+                );
+            }
+            if bot.queue_id.is_none() && tenant.queue_id.is_none() {
+                notes.warn(
+                    key("queue_id"),
+                    "missing here and in its tenant: each handover must name its queue",
+                );
+            }
+        }
+    }
+    if bot.api_key_hashes.is_empty() {
+        notes.warn(
+            key("api_key_hashes"),
+            "missing: this bot cannot call (make one with `handover-gateway keys new bot`)",
+        );
+    }
+    for (field, time) in [
+        ("queue_timeout", bot.queue_timeout),
+        ("idle_timeout", bot.idle_timeout),
+        ("max_age", Some(bot.max_age)),
+    ] {
+        if let Some(time) = time {
+            notes.positive(key(field), time);
+        }
+    }
+    callback(&format!("bots.{name}"), bot, settings.delivery.allow_http, notes);
+    auth(&key("auth"), &bot.auth, notes);
+}
+
+/// A key that opens two bots would not say who calls.
+pub(super) fn shared_keys(settings: &Settings, notes: &mut Notes) {
+    let mut owners = BTreeMap::new();
+    for (name, bot) in &settings.bots {
+        for hash in &bot.api_key_hashes {
+            let owner = owners.entry(*hash).or_insert(name);
+            if *owner != name {
+                notes.fault(
+                    format!("bots.{name}.api_key_hashes"),
+                    format!("holds a key of [bots.{owner}] too"),
+                );
+            }
+        }
+    }
+}
+
+fn callback(section: &str, bot: &BotSettings, http_everywhere: bool, notes: &mut Notes) {
+    let key = |field: &str| format!("{section}.{field}");
+    if bot.allow_http {
+        notes.warn(key("allow_http"), "callbacks to this bot may go out unencrypted");
+    }
+    notes.networks(&key("allow_networks"), &bot.allow_networks);
+    for (place, host) in bot.callback_hosts.iter().enumerate() {
+        if url::Host::parse(host).is_err() {
+            notes.fault(
+                key(&format!("callback_hosts[{place}]")),
+                "must be a host name, without scheme, port and path",
+            );
+        }
+    }
+    for (place, secret) in bot.callback_secrets.iter().enumerate() {
+        if !is_signing_secret(secret) {
+            let why = "must be `whsec_` and 24 to 64 bytes as base64 (make one with `handover-gateway keys new callback-secret`)";
+            notes.fault(key(&format!("callback_secrets[{place}]")), why);
+        }
+    }
+    let is_called = bot.callback_url.is_some() || !bot.callback_hosts.is_empty();
+    if is_called && bot.callback_secrets.is_empty() && bot.auth.kind == AuthKind::None {
+        notes.warn(
+            key("callback_secrets"),
+            "missing, and `auth` is none: the bot cannot tell who calls it",
+        );
+    }
+    if let Some(url) = &bot.callback_url {
+        if url.scheme() == "http" && !bot.allow_http && !http_everywhere {
+            notes.fault(key("callback_url"), "is http: use https, or set `allow_http`");
+        }
+        if url.fragment().is_some() {
+            notes.fault(key("callback_url"), "must have no fragment");
+        }
+    }
+}
+
+fn is_signing_secret(secret: &SecretString) -> bool {
+    secret
+        .expose_secret()
+        .strip_prefix("whsec_")
+        .and_then(|text| STANDARD.decode(text).ok())
+        .is_some_and(|bytes| (24..=64).contains(&bytes.len()))
+}
+
+fn auth(section: &str, auth: &BotAuthSettings, notes: &mut Notes) {
+    let key = format!("{section}.token");
+    match (auth.kind, &auth.token) {
+        (AuthKind::None, None) => {}
+        (AuthKind::None, Some(_)) => notes.warn(key, "is never sent: `auth.kind` is none"),
+        (AuthKind::Bearer, None) => notes.fault(key, "missing: `auth.kind` is bearer"),
+        (AuthKind::Bearer, Some(token)) => notes.header_secret(key, token),
+    }
+}

@@ -1,0 +1,92 @@
+//! Rules of one `[tenants.NAME]`.
+
+use secrecy::ExposeSecret as _;
+use secrecy::SecretString;
+
+use crate::domain::TenantName;
+use crate::settings::Settings;
+use crate::settings::TenantSettings;
+use crate::settings::TenantWebhookSettings;
+use crate::settings::WebhookProof;
+use crate::settings::check::Notes;
+
+pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
+    let key = |field: &str| format!("tenants.{name}.{field}");
+    notes.text(key("tenant_id"), tenant.tenant_id.as_str());
+    notes.header_secret(key("api_key"), &tenant.api_key);
+    notes.optional_text(key("channel_id"), tenant.channel_id.as_deref());
+    notes.optional_text(key("queue_id"), tenant.queue_id.as_deref());
+    notes.base(&key("base_url"), &tenant.base_url);
+    if tenant.base_url.scheme() == "http" && !is_here(&tenant.base_url) {
+        notes.warn(key("base_url"), "sends the API key and the conversations unencrypted");
+    }
+    notes.at_least(key("message_limit"), tenant.message_limit, 100);
+    notes.positive(key("message_deadline"), tenant.message_deadline);
+    if tenant.send_wait > tenant.message_deadline {
+        notes.warn(
+            key("send_wait"),
+            "is longer than `message_deadline`, after which the message has failed anyway",
+        );
+    }
+    if tenant.send_wait >= settings.server.request_timeout {
+        notes.warn(
+            key("send_wait"),
+            "is not shorter than `server.request_timeout`, which cuts it off",
+        );
+    }
+    for (id, queue) in &tenant.queues {
+        notes.optional_text(key(&format!("queues.{id}.name")), queue.name.as_deref());
+    }
+    webhook(&key("webhook"), &tenant.webhook, notes);
+}
+
+fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
+    let key = |field: &str| format!("{section}.{field}");
+    let requires = |proof| webhook.require.contains(&proof);
+    notes.positive(key("max_age"), webhook.max_age);
+    for (place, secret) in webhook.path_secrets.iter().enumerate() {
+        path_secret(&format!("{section}.path_secrets[{place}]"), secret, notes);
+    }
+    notes.tokens(&key("app_tokens"), &webhook.app_tokens);
+    if webhook.require.is_empty() && webhook.path_secrets.is_empty() {
+        notes.fault(
+            key("require"),
+            "is empty and there is no path secret: anybody could play 8x8",
+        );
+    } else if !requires(WebhookProof::Signature) {
+        notes.warn(
+            key("require"),
+            "does not ask for 8x8's signature, the strongest proof there is",
+        );
+    }
+    if requires(WebhookProof::AppToken) && webhook.app_tokens.is_empty() {
+        notes.fault(key("app_tokens"), "missing: `require` asks for `app_token`");
+    }
+    if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() {
+        notes.fault(key("bearer_hashes"), "missing: `require` asks for `bearer`");
+    }
+    if !requires(WebhookProof::AppToken) && !webhook.app_tokens.is_empty() {
+        notes.warn(key("app_tokens"), "are not asked for: `require` lacks `app_token`");
+    }
+    if !requires(WebhookProof::Bearer) && !webhook.bearer_hashes.is_empty() {
+        notes.warn(key("bearer_hashes"), "are not asked for: `require` lacks `bearer`");
+    }
+}
+
+fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
+    let secret = secret.expose_secret();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if secret.len() < 16 || !secret.bytes().all(fits) {
+        notes.fault(key, "must be at least 16 letters, digits, `-` or `_`");
+    }
+}
+
+/// On this machine, as a stand-in 8x8 is.
+fn is_here(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

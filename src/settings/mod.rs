@@ -1,0 +1,45 @@
+//! What the operator sets: the compiled-in defaults, files and the environment become one [`Settings`], or one list of
+//! everything that is wrong with them. Nobody but the composition root and the commands sees the whole.
+
+mod bot;
+mod check;
+mod choice;
+mod describe;
+mod findings;
+mod key_hash;
+mod known;
+mod load;
+mod read;
+mod secrets;
+mod sections;
+mod shape;
+mod tenant;
+mod value;
+
+pub use bot::AuthKind;
+pub use bot::BotAuthSettings;
+pub use bot::BotSettings;
+pub use bot::Duplicate;
+pub use findings::Finding;
+pub use findings::SettingsFaults;
+pub use key_hash::KeyHash;
+pub use key_hash::KeyHashError;
+pub use load::from_process;
+pub use load::load;
+pub use sections::AdminSettings;
+pub use sections::DeliverySettings;
+pub use sections::OutboundSettings;
+pub use sections::ServerSettings;
+pub use sections::Settings;
+pub use tenant::QueueSettings;
+pub use tenant::TenantAuth;
+pub use tenant::TenantSettings;
+pub use tenant::TenantWebhookSettings;
+pub use tenant::WebhookProof;
+
+pub use crate::store::StoreSettings;
+pub use crate::telemetry::LogFormat;
+pub use crate::telemetry::TelemetrySettings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! The whole of the settings, and the sections that no other module owns.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::domain::BotName;
+use crate::domain::TenantName;
+use crate::settings::BotSettings;
+use crate::settings::Finding;
+use crate::settings::TenantSettings;
+use crate::store::StoreSettings;
+use crate::telemetry::TelemetrySettings;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub admin: AdminSettings,
+    pub store: StoreSettings,
+    pub delivery: DeliverySettings,
+    pub outbound: OutboundSettings,
+    pub telemetry: TelemetrySettings,
+    #[serde(default)]
+    pub tenants: BTreeMap<TenantName, TenantSettings>,
+    #[serde(default)]
+    pub bots: BTreeMap<BotName, BotSettings>,
+    /// What is legal but probably not meant; to be logged at the start.
+    #[serde(skip)]
+    pub warnings: Vec<Finding>,
+}
+
+/// Section `[server]`: the public port.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ServerSettings {
+    pub listen: SocketAddr,
+    /// Where 8x8 and the bots reach this gateway.
+    #[serde(default, deserialize_with = "crate::settings::value::optional_url")]
+    pub public_url: Option<Url>,
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub request_timeout: Duration,
+    #[serde(deserialize_with = "crate::setting::size")]
+    pub body_limit: usize,
+    pub max_connections: usize,
+    /// How long serving goes on after readiness was withdrawn.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub drain_delay: Duration,
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub shutdown_grace: Duration,
+}
+
+/// Section `[admin]`: the operator's port.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AdminSettings {
+    pub listen: SocketAddr,
+    #[serde(deserialize_with = "crate::settings::value::secrets")]
+    pub tokens: Vec<SecretString>,
+}
+
+/// Section `[delivery]`: callbacks to bots.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DeliverySettings {
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub timeout: Duration,
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub head_deadline: Duration,
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub lifecycle_deadline: Duration,
+    pub max_in_flight: usize,
+    pub max_in_flight_per_bot: usize,
+    pub allow_http: bool,
+    #[serde(deserialize_with = "crate::setting::list")]
+    pub allow_networks: Vec<IpNet>,
+}
+
+/// Section `[outbound]`: every connection the gateway opens.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OutboundSettings {
+    #[serde(default)]
+    pub proxy: Option<String>,
+    #[serde(deserialize_with = "crate::setting::list")]
+    pub no_proxy: Vec<String>,
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}

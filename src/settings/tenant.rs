@@ -1,0 +1,124 @@
+//! Sections `[tenants.NAME]`: one 8x8 account each, and what proves that a webhook comes from it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::domain::AccountId;
+use crate::settings::KeyHash;
+use crate::settings::choice::choices;
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct TenantSettings {
+    #[serde(default = "base_url", deserialize_with = "crate::settings::value::url")]
+    pub base_url: Url,
+    pub tenant_id: AccountId,
+    #[serde(default = "auth")]
+    pub auth: TenantAuth,
+    pub api_key: SecretString,
+    #[serde(default)]
+    pub channel_id: Option<String>,
+    #[serde(default)]
+    pub queue_id: Option<String>,
+    /// How long the last agent's leaving may still turn out to be a transfer.
+    #[serde(default = "transfer_grace", deserialize_with = "crate::setting::duration")]
+    pub transfer_grace: Duration,
+    /// Longest text that 8x8 is given at once, in characters.
+    #[serde(default = "message_limit")]
+    pub message_limit: usize,
+    /// How long a bot's call waits for 8x8 to take its message.
+    #[serde(default = "send_wait", deserialize_with = "crate::setting::duration")]
+    pub send_wait: Duration,
+    /// How long 8x8 is tried with a message.
+    #[serde(default = "message_deadline", deserialize_with = "crate::setting::duration")]
+    pub message_deadline: Duration,
+    #[serde(default)]
+    pub webhook: TenantWebhookSettings,
+    #[serde(default)]
+    pub queues: BTreeMap<String, QueueSettings>,
+}
+
+/// Section `[tenants.NAME.webhook]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct TenantWebhookSettings {
+    #[serde(deserialize_with = "crate::settings::value::each")]
+    pub require: Vec<WebhookProof>,
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub max_age: Duration,
+    #[serde(deserialize_with = "crate::settings::value::secrets")]
+    pub path_secrets: Vec<SecretString>,
+    #[serde(deserialize_with = "crate::settings::value::secrets")]
+    pub app_tokens: Vec<SecretString>,
+    #[serde(deserialize_with = "crate::settings::value::each")]
+    pub bearer_hashes: Vec<KeyHash>,
+    #[serde(deserialize_with = "crate::settings::value::optional_url")]
+    pub jwk_fallback_url: Option<Url>,
+}
+
+impl Default for TenantWebhookSettings {
+    fn default() -> Self {
+        Self {
+            require: vec![WebhookProof::Signature],
+            max_age: Duration::from_mins(5),
+            path_secrets: Vec::new(),
+            app_tokens: Vec::new(),
+            bearer_hashes: Vec::new(),
+            jwk_fallback_url: None,
+        }
+    }
+}
+
+/// Section `[tenants.NAME.queues.ID]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct QueueSettings {
+    pub name: Option<String>,
+}
+
+choices! {
+    /// How the gateway proves itself to 8x8.
+    TenantAuth {
+        ApiKey = "api_key",
+    }
+}
+
+choices! {
+    /// What a webhook must carry to be believed.
+    WebhookProof {
+        Signature = "signature",
+        AppToken = "app_token",
+        Bearer = "bearer",
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the address is a constant that the tests of this folder read"
+)]
+fn base_url() -> Url {
+    Url::parse("https://api.8x8.com").expect("a valid address")
+}
+
+const fn auth() -> TenantAuth {
+    TenantAuth::ApiKey
+}
+
+const fn transfer_grace() -> Duration {
+    Duration::from_secs(10)
+}
+
+const fn message_limit() -> usize {
+    4_000
+}
+
+const fn send_wait() -> Duration {
+    Duration::from_secs(5)
+}
+
+const fn message_deadline() -> Duration {
+    Duration::from_mins(2)
+}

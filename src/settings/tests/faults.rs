@@ -1,0 +1,197 @@
+//! Everything that is wrong is said at once, each with its key.
+
+use crate::settings::tests::support::SMALLEST;
+use crate::settings::tests::support::faults;
+use crate::settings::tests::support::load_files;
+use crate::settings::tests::support::load_text;
+use crate::settings::tests::support::warned_keys;
+
+#[test]
+fn all_faults_come_at_once_in_order_of_their_keys() {
+    let text = r#"
+        colour = "blue"
+        [server]
+        lisen = "0.0.0.0:80"
+        request_timeout = "30"
+        max_connections = "many"
+        [delivery]
+        timeout = "0s"
+        allow_networks = ["10.0.0.0/8", "everything"]
+        [tenants.acme]
+        tenant_id = "1"
+        message_limit = 5
+        webhook = { require = ["signature", "trust"], max_age = "0s", path_secret = "x" }
+        [tenants.Big-Corp]
+        tenant_id = "2"
+        api_key = "key"
+        [bots.support]
+        tenant = "amce"
+        api_key_hashes = ["abc", "sha256:00"]
+        callback_url = "http://bot.example.com"
+        callback_secrets = ["whsec_short"]
+        duplicate = "ignore"
+        events = ["message.created", "message.read"]
+        queue_timeout = "0s"
+        auth = { kind = "bearer" }
+        [bots.other]
+    "#;
+    let hash = "must be `sha256:` and 64 hex digits (make one with `handover-gateway keys new`)";
+    let signing =
+        "must be `whsec_` and 24 to 64 bytes as base64 (make one with `handover-gateway keys new callback-secret`)";
+    let expected = [
+        "bots.other.tenant: missing".to_owned(),
+        format!("bots.support.api_key_hashes: item 1: {hash}; item 2: {hash}"),
+        "bots.support.auth.token: missing: `auth.kind` is bearer".to_owned(),
+        format!("bots.support.callback_secrets[0]: {signing}"),
+        "bots.support.callback_url: is http: use https, or set `allow_http`".to_owned(),
+        "bots.support.duplicate: `ignore` is not one of `reject`, `return`, `allow`".to_owned(),
+        "bots.support.events: item 2: `message.read` is not the type of an event".to_owned(),
+        "bots.support.queue_timeout: must be longer than zero".to_owned(),
+        "bots.support.tenant: there is no section [tenants.amce]".to_owned(),
+        "colour: unknown key".to_owned(),
+        "delivery.allow_networks: invalid IP address syntax".to_owned(),
+        "delivery.timeout: must be longer than zero".to_owned(),
+        "server.lisen: unknown key, perhaps `listen` is meant".to_owned(),
+        "server.max_connections: invalid type: string \"many\", expected an integer".to_owned(),
+        "server.request_timeout: `30` is not a duration: write a number with a unit, such as \"500ms\", \"30s\", \"5m\", \"24h\" or \"30d\"".to_owned(),
+        "tenants.Big-Corp: a name is lower case letters, digits and single `_`, and starts with a letter".to_owned(),
+        "tenants.acme.api_key: missing".to_owned(),
+        "tenants.acme.message_limit: must be at least 100".to_owned(),
+        "tenants.acme.webhook.max_age: must be longer than zero".to_owned(),
+        "tenants.acme.webhook.path_secret: unknown key, perhaps `path_secrets` is meant".to_owned(),
+        "tenants.acme.webhook.require: item 2: `trust` is not one of `signature`, `app_token`, `bearer`".to_owned(),
+    ];
+    assert_eq!(faults(text, &[]), expected);
+}
+
+#[test]
+fn a_fault_says_where_the_value_was_set() {
+    let env = [
+        ("HANDOVER__TENANTS__ACME__MESSAGE_LIMIT", "few"),
+        ("HANDOVER__TENANTS__ACME__SENT_WAIT", "1s"),
+    ];
+    let text = load_text(SMALLEST, &env).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "the configuration has 2 faults:\n  tenants.acme.message_limit: invalid type: string \"few\", expected an integer \
+         (the environment)\n  tenants.acme.sent_wait: unknown key, perhaps `send_wait` is meant (the environment)"
+    );
+}
+
+#[test]
+fn each_rule_across_keys_is_held() {
+    let cases = [
+        ("[admin]\nlisten = \"0.0.0.0:9090\"", "admin.tokens"),
+        ("[admin]\nlisten = \"127.0.0.1:8080\"", "admin.listen"),
+        ("[store]\nurl = \"data/handover.db\"", "store.url"),
+        ("[store]\nurl = \"postgres://db/handover\"", "store.url"),
+        ("[delivery]\nhead_deadline = \"1s\"", "delivery.head_deadline"),
+        ("[delivery]\nlifecycle_deadline = \"1m\"", "delivery.lifecycle_deadline"),
+        ("[delivery]\nmax_in_flight = 0", "delivery.max_in_flight"),
+        ("[outbound]\nproxy = \"ftp://proxy\"", "outbound.proxy"),
+        ("[outbound]\nca_file = \"/no/such/file\"", "outbound.ca_file"),
+        ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
+        ("[tenants.acme.webhook]\nrequire = []", "tenants.acme.webhook.require"),
+        (
+            "[tenants.acme.webhook]\nrequire = [\"bearer\"]",
+            "tenants.acme.webhook.bearer_hashes",
+        ),
+        (
+            "[tenants.acme.webhook]\nrequire = \"app_token\"",
+            "tenants.acme.webhook.app_tokens",
+        ),
+        (
+            "[tenants.acme.webhook]\npath_secrets = [\"short\"]",
+            "tenants.acme.webhook.path_secrets[0]",
+        ),
+        (
+            "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
+            "tenants.more__less",
+        ),
+        (
+            "[tenants.other]\ntenant_id = \" 1\"\napi_key = \"k\"",
+            "tenants.other.tenant_id",
+        ),
+        (
+            "[tenants.other]\ntenant_id = \"1\"\napi_key = \"a key\"",
+            "tenants.other.api_key",
+        ),
+        ("[tenants]\nother = 5", "tenants.other"),
+        (
+            "[bots.other]\ntenant = \"acme\"\ncallback_hosts = [\"https://bot.example.com\"]",
+            "bots.other.callback_hosts[0]",
+        ),
+        (
+            "[bots.other]\ntenant = \"acme\"\ncallback_url = \"https://me:pw@bot.example.com\"",
+            "bots.other.callback_url",
+        ),
+        (
+            "[bots.other]\ntenant = \"acme\"\napi_key_hashes = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+            "bots.support.api_key_hashes",
+        ),
+    ];
+    for (text, key) in cases {
+        let faults = load_text(&format!("{SMALLEST}\n{text}"), &[]).expect_err(text);
+        let keys: Vec<&str> = faults.list().iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(keys, [key], "{faults}");
+    }
+}
+
+#[test]
+fn what_is_legal_but_odd_is_warned_of() {
+    assert_eq!(warned_keys(SMALLEST, &[]), [""; 0]);
+    let cases = [
+        ("[delivery]\nallow_http = true", "delivery.allow_http"),
+        ("[store]\nurl = \"sqlite::memory:\"", "store.url"),
+        ("[store]\nretention = \"1h\"", "store.retention"),
+        ("[outbound]\nno_proxy = [\"localhost\"]", "outbound.no_proxy"),
+        (
+            "[tenants.other]\ntenant_id = \"1\"\napi_key = \"k\"\nbase_url = \"http://8x8.example.com\"",
+            "tenants.other.base_url",
+        ),
+        ("[bots.other]\ntenant = \"acme\"", "bots.other.api_key_hashes"),
+        ("[server]\nrequest_timeout = \"2s\"", "tenants.acme.send_wait"),
+    ];
+    for (text, key) in cases {
+        assert_eq!(warned_keys(&format!("{SMALLEST}\n{text}"), &[]), [key], "{text}");
+    }
+    let without_queue = SMALLEST.replace("queue_id", "# queue_id");
+    assert_eq!(warned_keys(&without_queue, &[]), ["bots.support.queue_id"]);
+}
+
+#[test]
+fn a_file_that_is_missing_or_broken_is_named() {
+    let missing = load_files(&["/no/such/gateway.toml".into()], &[]).unwrap_err();
+    assert!(
+        missing
+            .to_string()
+            .contains("/no/such/gateway.toml: there is no such file"),
+        "{missing}"
+    );
+    let broken = load_text("[server]\nlisten = \"0.0.0.0:80", &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        broken.contains("gateway.toml: TOML parse error at line 2, column"),
+        "{broken}"
+    );
+}
+
+#[test]
+fn a_variable_that_cannot_name_a_setting_is_a_fault() {
+    for name in [
+        "HANDOVER__",
+        "HANDOVER__SERVER__",
+        "HANDOVER__SERVER__A.B",
+        "HANDOVER____SERVER",
+    ] {
+        assert_eq!(faults("", &[(name, "x")]).len(), 1, "{name}");
+    }
+    let env = [
+        ("HANDOVER__TENANTS__ACME", "x"),
+        ("HANDOVER__TENANTS__ACME__API_KEY", "key"),
+    ];
+    assert!(
+        faults("", &env).contains(&"HANDOVER__TENANTS__ACME: is a section, other variables set its keys".to_owned())
+    );
+}

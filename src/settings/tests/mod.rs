@@ -1,0 +1,7 @@
+//! The settings from outside: layers, faults, secrets, and the default file against the structs.
+
+mod defaults;
+mod faults;
+mod layers;
+mod secrets;
+mod support;
