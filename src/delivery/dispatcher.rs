@@ -26,11 +26,13 @@ use crate::delivery::attempt::Ended;
 use crate::delivery::attempt::Left;
 use crate::delivery::attempt::Means;
 use crate::delivery::board::Board;
-use crate::delivery::board::Due;
+use crate::delivery::claims;
 use crate::delivery::ephemeral::Offer;
+use crate::delivery::finish;
 use crate::delivery::lanes::Next;
 use crate::delivery::lines::Granted;
 use crate::delivery::roster::Bots;
+use crate::delivery::survey::Survey;
 use crate::domain::BotName;
 use crate::domain::Timestamp;
 use crate::store::Claimed;
@@ -40,17 +42,8 @@ use crate::store::StoreError;
 use crate::store::Target;
 use crate::store::Verdict;
 
-/// How often the store is asked, and how far ahead.
-const POLL: Duration = Duration::from_secs(1);
-/// So many are asked for at once at least.
-const PAGE: usize = 1000;
 /// An event whose bot has no address any more is looked at again after this.
 const UNADDRESSED: Duration = Duration::from_mins(1);
-/// The wait after the store failed once; twice as long each time up to the second.
-const STORE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// So often the last settlements are offered to a failing store when the process stops.
-const LAST_TRIES: u32 = 4;
-
 /// What a dispatcher is made of.
 pub struct DispatcherParts {
     pub store: Arc<dyn Store>,
@@ -69,14 +62,12 @@ pub struct Dispatcher {
     metrics: DeliveryMetrics,
     means: Means,
     board: Board,
+    survey: Survey,
     attempts: JoinSet<Ended>,
     /// Ended claims the store does not know of yet.
     unsettled: Vec<(BotName, Settlement)>,
     /// The store did not take them last time.
     refused: bool,
-    next_poll: Timestamp,
-    /// All lanes with something to deliver have been seen once, also those that wait for a retry.
-    surveyed: bool,
     /// Bots with events and no address, each warned of once.
     unaddressed: HashSet<BotName>,
 }
@@ -97,7 +88,7 @@ impl Dispatcher {
             ephemerals: parts.ephemerals,
             metrics: parts.metrics,
             board: Board::new(settings.max_in_flight, settings.max_in_flight_per_bot),
-            next_poll: parts.clock.now(),
+            survey: Survey::new(parts.clock.now()),
             means: Means {
                 clock: parts.clock,
                 settings,
@@ -105,7 +96,6 @@ impl Dispatcher {
             attempts: JoinSet::new(),
             unsettled: Vec::new(),
             refused: false,
-            surveyed: false,
             unaddressed: HashSet::new(),
         }
     }
@@ -133,7 +123,7 @@ impl Dispatcher {
                     return;
                 }
                 Err(error) => {
-                    let wait = store_wait(failures);
+                    let wait = claims::wait_after(failures);
                     failures = failures.saturating_add(1);
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
@@ -146,17 +136,19 @@ impl Dispatcher {
                 }
             }
         }
-        self.finish().await;
+        let unsettled = self.unsettled.into_iter().map(|(_, settlement)| settlement).collect();
+        finish::finish(&*self.store, &self.means.clock, self.attempts, unsettled).await;
     }
 
     /// Does what there is to do now. When all that is left is under way, waits for some of it to end.
     pub async fn step(&mut self) -> Result<Progress, StoreError> {
-        self.look().await?;
+        let looked = self.look().await;
         while let Some(ended) = self.attempts.try_join_next() {
             self.end(ended);
         }
         let granted = if self.refused { Vec::new() } else { self.board.grant() };
         if granted.is_empty() && self.unsettled.is_empty() {
+            looked?;
             return Ok(self.wait().await);
         }
         let store = Arc::clone(&self.store);
@@ -167,10 +159,13 @@ impl Dispatcher {
             .collect();
         let targets = granted.iter().map(|granted| granted.target.clone()).collect();
         let now = self.means.clock.now();
-        let (settled, claimed) = tokio::join!(settle(&*store, settlements), claim(&*store, targets, now));
+        let (settled, claimed) = tokio::join!(
+            claims::settle(&*store, settlements),
+            claims::claim(&*store, targets, now)
+        );
         let claimed = self.take_claims(granted, claimed);
         self.take_settled(settled)?;
-        claimed.map(|()| Progress::Worked)
+        claimed.and(looked).map(|()| Progress::Worked)
     }
 
     /// Learns what is new: offers first, so that whatever was logged before one of them is known when it is looked at.
@@ -182,41 +177,13 @@ impl Dispatcher {
         }
         let now = self.means.clock.now();
         self.board.ring(now);
-        if now >= self.next_poll {
-            self.poll(&bots, now).await?;
+        if now >= self.survey.next_at() {
+            self.survey.ask(&*self.store, &mut self.board, &bots, now).await?;
         }
         for offer in offers.into_values() {
             if let Some(offer) = self.board.offer(Box::new(offer)) {
                 self.send(&bots, offer);
             }
-        }
-        Ok(())
-    }
-
-    /// Asks the store. It tells again what stands in line here already, so more is asked for than is known; asking for much
-    /// is done less often.
-    async fn poll(&mut self, bots: &Bots, now: Timestamp) -> Result<(), StoreError> {
-        let known = self.board.len();
-        let limit = known.saturating_mul(2).max(PAGE);
-        let soon = now.plus(POLL);
-        let until = if self.surveyed {
-            soon
-        } else {
-            Timestamp::from_millis(i64::MAX)
-        };
-        let lanes = self.store.due_lanes(until, limit).await?;
-        let asides = self.store.due_asides(soon, limit).await?;
-        let all = lanes.len() < limit && asides.len() < limit;
-        for lane in lanes {
-            self.board.found(bots, Due::from(lane), now);
-        }
-        for aside in asides {
-            self.board.found(bots, Due::from(aside), now);
-        }
-        self.surveyed |= all;
-        if all {
-            let pages = u32::try_from(known / (PAGE * 10)).unwrap_or(u32::MAX);
-            self.next_poll = now.plus(POLL.saturating_mul(pages.saturating_add(1)));
         }
         Ok(())
     }
@@ -236,9 +203,8 @@ impl Dispatcher {
     }
 
     fn next_look(&self) -> Timestamp {
-        self.board
-            .next_alarm()
-            .map_or(self.next_poll, |alarm| alarm.min(self.next_poll))
+        let survey = self.survey.next_at();
+        self.board.next_alarm().map_or(survey, |alarm| alarm.min(survey))
     }
 
     /// Starts what was claimed, and takes note of what was not.
@@ -250,7 +216,9 @@ impl Dispatcher {
         let claimed = match claimed {
             Ok(claimed) => claimed,
             Err(error) => {
-                granted.into_iter().for_each(|granted| self.board.take_back(granted));
+                for granted in granted {
+                    self.board.take_back(granted);
+                }
                 return Err(error);
             }
         };
@@ -359,56 +327,4 @@ impl Dispatcher {
         }
         Ok(())
     }
-
-    /// Waits for the attempts in hand and settles them, without starting anything.
-    async fn finish(mut self) {
-        let mut failures = 0;
-        while !(self.attempts.is_empty() && self.unsettled.is_empty()) {
-            if let Some(Ok(ended)) = self.attempts.join_next().await {
-                self.metrics.ended(ended.answer);
-                if let Left::Settle(settlement) = ended.left {
-                    self.unsettled.push((ended.bot, settlement));
-                }
-            }
-            let settlements = self
-                .unsettled
-                .iter()
-                .map(|(_, settlement)| settlement.clone())
-                .collect();
-            match settle(&*self.store, settlements).await {
-                Ok(_) => self.unsettled.clear(),
-                Err(error) if failures == LAST_TRIES && self.attempts.is_empty() => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "{} deliveries could not be written down, they will be made again",
-                        self.unsettled.len()
-                    );
-                    return;
-                }
-                Err(_) => {
-                    self.means.clock.sleep(store_wait(failures)).await;
-                    failures = (failures + 1).min(LAST_TRIES);
-                }
-            }
-        }
-    }
-}
-
-fn store_wait(failures: u32) -> Duration {
-    let (first, most) = STORE_WAIT;
-    first.saturating_mul(2_u32.saturating_pow(failures)).min(most)
-}
-
-async fn settle(store: &dyn Store, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
-    if settlements.is_empty() {
-        return Ok(Vec::new());
-    }
-    store.settle(settlements).await
-}
-
-async fn claim(store: &dyn Store, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-    if targets.is_empty() {
-        return Ok(Vec::new());
-    }
-    store.claim(targets, now).await
 }

@@ -1,5 +1,6 @@
-//! Shares the slots for attempts out among the bots: each in turn gets one, as long as it has something ready and has not
-//! used up its own. A bot in trouble is left with few, so that it holds up nobody else.
+//! Shares the slots for attempts out among the bots: each in turn gets one, as long as it has something ready, has not used
+//! up its own, and holds fewer than are free. So there is always a slot for a bot that holds none, however many hang, and a
+//! bot in trouble is left with few anyway.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ use crate::store::Target;
 
 #[derive(Debug)]
 pub(crate) struct Lines {
-    lines: HashMap<BotName, Line>,
+    by_bot: HashMap<BotName, Line>,
     /// The bots that could be granted a slot, in turn.
     ring: VecDeque<BotName>,
     free: usize,
@@ -36,7 +37,7 @@ pub(crate) struct Granted {
 impl Lines {
     pub(crate) fn new(slots: usize, per_bot: usize) -> Self {
         Self {
-            lines: HashMap::new(),
+            by_bot: HashMap::new(),
             ring: VecDeque::new(),
             free: slots.max(1),
             per_bot: per_bot.max(1),
@@ -49,23 +50,27 @@ impl Lines {
         self.join_ring(bot);
     }
 
-    /// Gives out as many slots as there are free ones and somebody to take them.
+    /// Gives out as many slots as there are free ones and bots that may take them.
     pub(crate) fn grant(&mut self) -> Vec<Granted> {
         let mut granted = Vec::new();
-        while self.free > 0
+        let mut passed_over = 0;
+        while passed_over < self.ring.len()
             && let Some(bot) = self.ring.pop_front()
         {
-            let Some(line) = self.lines.get_mut(&bot) else {
-                continue;
-            };
+            let free = self.free;
+            let line = self.line(&bot);
             line.in_ring = false;
-            if line.in_flight < line.limit
+            if line.may_take(free)
                 && let Some(target) = line.ready.pop_front()
             {
                 line.in_flight += 1;
                 self.free -= 1;
                 self.join_ring(&bot);
                 granted.push(Granted { bot, target });
+                passed_over = 0;
+            } else {
+                self.join_ring(&bot);
+                passed_over += 1;
             }
         }
         granted
@@ -73,9 +78,9 @@ impl Lines {
 
     /// Takes a slot for something that does not stand in line; `false` when there is none.
     pub(crate) fn take_slot(&mut self, bot: &BotName) -> bool {
-        let free = self.free > 0;
+        let free = self.free;
         let line = self.line(bot);
-        let taken = free && line.in_flight < line.limit;
+        let taken = line.may_take(free);
         if taken {
             line.in_flight += 1;
             self.free -= 1;
@@ -103,7 +108,7 @@ impl Lines {
 
     fn line(&mut self, bot: &BotName) -> &mut Line {
         let limit = self.per_bot;
-        self.lines.entry(bot.clone()).or_insert_with(|| Line {
+        self.by_bot.entry(bot.clone()).or_insert_with(|| Line {
             ready: VecDeque::new(),
             in_flight: 0,
             limit,
@@ -117,6 +122,12 @@ impl Lines {
             line.in_ring = true;
             self.ring.push_back(bot.clone());
         }
+    }
+}
+
+impl Line {
+    fn may_take(&self, free: usize) -> bool {
+        self.in_flight < self.limit.min(free)
     }
 }
 
@@ -144,17 +155,27 @@ mod tests {
 
     #[test]
     fn bots_take_turns_and_one_with_a_long_line_takes_no_more_than_its_own() {
-        let mut lines = Lines::new(8, 4);
+        let mut lines = Lines::new(100, 4);
         push(&mut lines, "flood", 100);
         push(&mut lines, "a", 2);
         push(&mut lines, "b", 1);
         assert_eq!(granted(&mut lines), ["flood", "a", "b", "flood", "a", "flood", "flood"]);
-        push(&mut lines, "c", 2);
-        assert_eq!(granted(&mut lines), ["c"]);
         lines.release(&BotName::new("flood"));
-        assert_eq!(granted(&mut lines), ["c"]);
-        lines.release(&BotName::new("a"));
-        assert_eq!(granted(&mut lines), ["flood"]);
+        push(&mut lines, "b", 1);
+        assert_eq!(granted(&mut lines), ["flood", "b"]);
+    }
+
+    #[test]
+    fn bots_that_hang_leave_slots_to_the_others() {
+        let mut lines = Lines::new(16, 8);
+        for hanging in ["h1", "h2", "h3", "h4", "h5"] {
+            push(&mut lines, hanging, 100);
+            assert!(!granted(&mut lines).is_empty(), "{hanging}");
+        }
+        assert_eq!(granted(&mut lines), [""; 0]);
+        lines.release(&BotName::new("h1"));
+        push(&mut lines, "healthy", 1);
+        assert!(granted(&mut lines).contains(&"healthy".to_owned()));
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod attempt;
 mod board;
 mod bot;
 mod callback;
+mod claims;
 mod dispatcher;
 mod ephemeral;
+mod finish;
 mod lanes;
 mod lines;
 mod metrics;
@@ -14,6 +16,7 @@ mod retry;
 mod roster;
 mod settings;
 mod signing;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod wake;

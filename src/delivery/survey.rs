@@ -1,0 +1,72 @@
+//! Asks the store regularly what is due, for all that nobody woke the dispatcher for: what an earlier process left, what
+//! another one logged, what a person wants resent.
+
+use std::time::Duration;
+
+use crate::delivery::board::Board;
+use crate::delivery::board::Due;
+use crate::delivery::roster::Bots;
+use crate::domain::Timestamp;
+use crate::store::Store;
+use crate::store::StoreError;
+
+/// How often the store is asked, and how far ahead.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// So many are asked for at once at least.
+const PAGE: usize = 1000;
+/// The interval grows by one of itself with so many known here.
+const SPARING: usize = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct Survey {
+    next_at: Timestamp,
+    /// All lanes with something to deliver have been seen once, also those that wait for a retry.
+    complete: bool,
+}
+
+impl Survey {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            next_at: now,
+            complete: false,
+        }
+    }
+
+    pub(crate) fn next_at(&self) -> Timestamp {
+        self.next_at
+    }
+
+    /// The store tells again what stands in line here already, so more is asked for than is known; asking for much is done
+    /// less often.
+    pub(crate) async fn ask(
+        &mut self,
+        store: &dyn Store,
+        board: &mut Board,
+        bots: &Bots,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let known = board.len();
+        let limit = known.saturating_mul(2).max(PAGE);
+        let times = u32::try_from(known / SPARING).unwrap_or(u32::MAX).saturating_add(1);
+        self.next_at = now.plus(INTERVAL.saturating_mul(times));
+        let soon = now.plus(INTERVAL);
+        let until = if self.complete {
+            soon
+        } else {
+            Timestamp::from_millis(i64::MAX)
+        };
+        let lanes = store.due_lanes(until, limit).await?;
+        let asides = store.due_asides(soon, limit).await?;
+        if lanes.len() < limit && asides.len() < limit {
+            self.complete = true;
+        } else {
+            self.next_at = now;
+        }
+        let all = lanes
+            .into_iter()
+            .map(Due::from)
+            .chain(asides.into_iter().map(Due::from));
+        all.for_each(|due| board.found(bots, due, now));
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! A store that keeps lanes in memory and settles as the contract in `store/port.rs` says. All else is not asked of it.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use async_trait::async_trait;
+
+use crate::domain::AccountId;
+use crate::domain::BotName;
+use crate::domain::ConversationId;
+use crate::domain::EventContext;
+use crate::domain::EventId;
+use crate::domain::Handover;
+use crate::domain::HandoverEvent;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::MessageRecord;
+use crate::domain::Timestamp;
+use crate::domain::WebhookReceipt;
+use crate::store::Aside;
+use crate::store::BotEvents;
+use crate::store::CallSettled;
+use crate::store::Claimed;
+use crate::store::Commit;
+use crate::store::Committed;
+use crate::store::DueLane;
+use crate::store::EventPage;
+use crate::store::HandoverFilter;
+use crate::store::HandoverPage;
+use crate::store::IdempotencyClaim;
+use crate::store::IdempotencyRecord;
+use crate::store::Kept;
+use crate::store::KeptAnswer;
+use crate::store::Loaded;
+use crate::store::Opened;
+use crate::store::Settlement;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::Target;
+use crate::store::Verdict;
+
+#[derive(Default)]
+pub(super) struct FakeStore(Mutex<Book>);
+
+#[derive(Default)]
+pub(super) struct Book {
+    pub(super) lanes: BTreeMap<HandoverId, Lane>,
+    pub(super) asides: HashMap<EventId, Entry>,
+    pub(super) settled: Vec<Settlement>,
+    /// So many calls of `claim` and `settle` fail first.
+    pub(super) outage: usize,
+    pub(super) epoch: u64,
+}
+
+pub(super) struct Lane {
+    pub(super) context: EventContext,
+    pub(super) entries: VecDeque<Entry>,
+    pub(super) stopped: bool,
+}
+
+pub(super) struct Entry {
+    pub(super) event: HandoverEvent,
+    pub(super) context: EventContext,
+    pub(super) due_at: Timestamp,
+    pub(super) attempts: u32,
+    pub(super) first_attempt_at: Option<Timestamp>,
+    pub(super) held: Option<u64>,
+}
+
+impl FakeStore {
+    pub(super) fn state(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap()
+    }
+
+    pub(super) fn log(&self, context: &EventContext, event: HandoverEvent) {
+        let mut state = self.state();
+        let lane = state.lanes.entry(context.handover.clone()).or_insert_with(|| Lane {
+            context: context.clone(),
+            entries: VecDeque::new(),
+            stopped: false,
+        });
+        lane.entries.push_back(Entry {
+            due_at: event.at,
+            event,
+            context: context.clone(),
+            attempts: 0,
+            first_attempt_at: None,
+            held: None,
+        });
+    }
+}
+
+impl Book {
+    fn fail(&mut self) -> Result<(), StoreError> {
+        if self.outage == 0 {
+            return Ok(());
+        }
+        self.outage -= 1;
+        Err(StoreError::Unavailable("outage".into()))
+    }
+
+    fn entry(&mut self, target: &Target) -> Option<&mut Entry> {
+        match target {
+            Target::Lane(handover) => {
+                let lane = self.lanes.get_mut(handover).filter(|lane| !lane.stopped)?;
+                lane.entries.front_mut()
+            }
+            Target::Aside(event) => self.asides.get_mut(event),
+        }
+    }
+
+    fn remove(&mut self, target: &Target) -> Entry {
+        match target {
+            Target::Lane(handover) => self.lanes.get_mut(handover).unwrap().entries.pop_front().unwrap(),
+            Target::Aside(event) => self.asides.remove(event).unwrap(),
+        }
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> bool {
+        let target = settlement.target.clone();
+        let entry = self.entry(&target).expect("a claimed entry");
+        assert_eq!(entry.held, Some(settlement.epoch), "settled by its holder");
+        entry.held = None;
+        if let Some(attempt) = &settlement.attempt {
+            entry.attempts += 1;
+            entry.first_attempt_at.get_or_insert(attempt.started_at);
+        }
+        match settlement.verdict {
+            Verdict::Done | Verdict::Failed { .. } => drop(self.remove(&target)),
+            Verdict::Again { at } => entry.due_at = at,
+            Verdict::Aside { at } => {
+                let mut entry = self.remove(&target);
+                entry.due_at = at;
+                self.asides.insert(entry.event.id.clone(), entry);
+            }
+            Verdict::Stop => self.lanes.get_mut(&settlement.handover).unwrap().stopped = true,
+        }
+        let at = settlement.at;
+        self.settled.push(settlement);
+        self.entry(&target).is_some_and(|entry| entry.due_at <= at)
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {
+        let state = self.state();
+        let due = state.lanes.values().filter(|lane| !lane.stopped).filter_map(|lane| {
+            let head = lane.entries.front()?;
+            (head.held.is_none() && head.due_at <= until).then(|| DueLane {
+                handover: lane.context.handover.clone(),
+                bot: lane.context.bot.clone(),
+                due_at: head.due_at,
+            })
+        });
+        Ok(due.take(limit).collect())
+    }
+
+    async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError> {
+        let state = self.state();
+        let due = state
+            .asides
+            .values()
+            .filter(|entry| entry.held.is_none() && entry.due_at <= until);
+        let asides = due.map(|entry| Aside {
+            event: entry.event.id.clone(),
+            handover: entry.context.handover.clone(),
+            bot: entry.context.bot.clone(),
+            due_at: entry.due_at,
+        });
+        Ok(asides.take(limit).collect())
+    }
+
+    async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        let mut state = self.state();
+        state.fail()?;
+        let mut claimed = Vec::new();
+        for target in targets {
+            state.epoch += 1;
+            let epoch = state.epoch;
+            let Some(entry) = state.entry(&target) else { continue };
+            if entry.held.is_some() || entry.due_at > now {
+                continue;
+            }
+            entry.held = Some(epoch);
+            claimed.push(Claimed {
+                target,
+                epoch,
+                event: entry.event.clone(),
+                context: entry.context.clone(),
+                callback_url: None,
+                attempts: entry.attempts,
+                first_attempt_at: entry.first_attempt_at,
+            });
+        }
+        Ok(claimed)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
+        let mut state = self.state();
+        state.fail()?;
+        Ok(settlements
+            .into_iter()
+            .map(|settlement| state.settle(settlement))
+            .collect())
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        panic!("not asked")
+    }
+    async fn open(&self, _: Handover, _: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {
+        panic!("not asked")
+    }
+    async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
+        panic!("not asked")
+    }
+    async fn settle_call(&self, _: CallSettled) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_unplaced(&self, _: WebhookReceipt) -> Result<Kept, StoreError> {
+        panic!("not asked")
+    }
+    async fn unplaced(&self, _: &AccountId, _: &ConversationId) -> Result<Vec<WebhookReceipt>, StoreError> {
+        panic!("not asked")
+    }
+    async fn handover(&self, _: &HandoverId) -> Result<Option<Handover>, StoreError> {
+        panic!("not asked")
+    }
+    async fn handover_of_conversation(
+        &self,
+        _: &AccountId,
+        _: &ConversationId,
+    ) -> Result<Option<Handover>, StoreError> {
+        panic!("not asked")
+    }
+    async fn handovers(&self, _: HandoverFilter) -> Result<HandoverPage, StoreError> {
+        panic!("not asked")
+    }
+    async fn events(&self, _: &HandoverId, _: u64, _: usize) -> Result<Option<EventPage>, StoreError> {
+        panic!("not asked")
+    }
+    async fn bot_events(&self, _: &BotName, _: i64, _: usize) -> Result<BotEvents, StoreError> {
+        panic!("not asked")
+    }
+    async fn bot_position(&self, _: &BotName) -> Result<i64, StoreError> {
+        panic!("not asked")
+    }
+    async fn message(&self, _: &HandoverId, _: &MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        panic!("not asked")
+    }
+    async fn message_by_client_id(&self, _: &HandoverId, _: &str) -> Result<Option<MessageRecord>, StoreError> {
+        panic!("not asked")
+    }
+    async fn messages(&self, _: &HandoverId) -> Result<Vec<MessageRecord>, StoreError> {
+        panic!("not asked")
+    }
+    async fn idempotency(&self, _: &BotName, _: &str, _: &str) -> Result<Option<IdempotencyRecord>, StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_answer(&self, _: IdempotencyClaim, _: KeptAnswer) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn release_key(&self, _: &BotName, _: &str, _: &str) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn prune(&self, _: Timestamp, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        panic!("not asked")
+    }
+    async fn ping(&self) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+}

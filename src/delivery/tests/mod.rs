@@ -1,0 +1,7 @@
+//! Delivery over real sockets on loopback, with a small store that knows lanes only and a clock that tests move.
+
+mod ephemeral;
+mod fake_bot;
+mod fake_store;
+mod lanes;
+mod rig;
