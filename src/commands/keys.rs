@@ -50,6 +50,15 @@ pub enum KeysError {
     Output(#[from] io::Error),
 }
 
+impl From<KeysError> for io::Error {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Output(error) => error,
+            KeysError::NoRandomness => Self::other(error),
+        }
+    }
+}
+
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
     match args.command {
         KeysCommand::New { kind, json } => {
@@ -62,6 +71,17 @@ pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
             Ok(out.flush()?)
         }
     }
+}
+
+/// A bot's key, and its hash as the settings take it.
+pub(super) fn new_bot_key() -> Result<(String, String), KeysError> {
+    let key = NewKey::generate(KeyKind::Bot)?;
+    let hash = KeyHash::of(&key.secret).to_string();
+    Ok((key.secret, hash))
+}
+
+pub(super) fn new_callback_secret() -> Result<String, KeysError> {
+    NewKey::generate(KeyKind::CallbackSecret).map(|key| key.secret)
 }
 
 struct NewKey {

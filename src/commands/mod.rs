@@ -1,8 +1,11 @@
 //! What the program can be told to do, one file a command.
 
-pub mod demo;
-pub mod healthcheck;
-pub mod keys;
-pub mod openapi;
-pub mod sandbox;
-pub mod serve;
+mod cli;
+mod demo;
+mod healthcheck;
+mod keys;
+mod openapi;
+mod sandbox;
+mod serve;
+
+pub use cli::Cli;

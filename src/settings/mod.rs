@@ -27,8 +27,6 @@ pub use key_hash::KeyHashError;
 pub use load::from_process;
 pub use load::load;
 pub use sections::AdminSettings;
-pub use sections::DeliverySettings;
-pub use sections::OutboundSettings;
 pub use sections::ServerSettings;
 pub use sections::Settings;
 pub use tenant::QueueSettings;
@@ -37,6 +35,8 @@ pub use tenant::TenantSettings;
 pub use tenant::TenantWebhookSettings;
 pub use tenant::WebhookProof;
 
+pub use crate::delivery::DeliverySettings;
+pub use crate::outbound::OutboundSettings;
 pub use crate::store::StoreSettings;
 pub use crate::telemetry::LogFormat;
 pub use crate::telemetry::TelemetrySettings;
