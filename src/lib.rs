@@ -8,3 +8,4 @@ pub mod sandbox;
 pub mod setting;
 pub mod store;
 pub mod supervisor;
+pub mod webhook;
