@@ -11,7 +11,7 @@ mod properties;
 mod refusal;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 pub use client::ChatGateway;

@@ -15,6 +15,7 @@ use crate::handovers::service::Changed;
 use crate::handovers::session_map::Slot;
 use crate::store::Kept;
 use crate::store::StoreError;
+use crate::webhook::Decoded;
 use crate::webhook::decode_kept;
 
 /// What became of an event. All of these are durable.
@@ -123,12 +124,12 @@ impl Handovers {
             .unplaced(&handover.facts.account, &conversation)
             .await?
         {
-            if let Some(event) = decode_kept(&receipt) {
+            if let Decoded::Event(event) = decode_kept(&receipt) {
                 let along = Along {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, Input::Webhook(event), along).await?;
+                self.change_locked(slot, handover, Input::Webhook(*event), along).await?;
             }
         }
         Ok(())

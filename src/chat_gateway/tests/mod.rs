@@ -3,5 +3,5 @@
 mod calls;
 mod keys;
 mod outcomes;
-mod server;
+pub(crate) mod server;
 mod setup;

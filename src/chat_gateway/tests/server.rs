@@ -8,24 +8,24 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 /// What the server does with a request.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Say(u16, &'static str, String),
     Hang,
     Cut,
 }
 
-pub(super) fn json(status: u16, body: &str) -> Answer {
+pub(crate) fn json(status: u16, body: &str) -> Answer {
     Answer::Say(status, "Content-Type: application/hal+json\r\n", body.to_owned())
 }
 
 /// A server on a port of its own that answers by a closure and remembers what it was asked, one connection a request.
-pub(super) struct Server {
-    pub(super) base: String,
+pub(crate) struct Server {
+    pub(crate) base: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    pub(super) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -55,7 +55,7 @@ impl Server {
         Self { base, asked }
     }
 
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -80,7 +80,7 @@ fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-pub(super) fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
