@@ -273,3 +273,26 @@ async fn a_dispatcher_that_is_stopped_settles_what_it_has_in_hand() {
             .all(|entry| entry.held.is_none())
     );
 }
+
+#[tokio::test]
+async fn an_attempt_says_in_a_word_why_no_answer_came() {
+    let mut rig = Rig::new().await;
+    let port = rig.bot.address.port();
+    for (url, allow, word) in [
+        (format!("http://localhost:{port}/"), "10.0.0.0/8", "refused-address"),
+        ("http://127.0.0.1:1/".to_owned(), "127.0.0.0/8", "connect"),
+        (format!("https://127.0.0.1:{port}/"), "127.0.0.0/8", "tls"),
+        (format!("http://u:p@127.0.0.1:{port}/"), "127.0.0.0/8", "bad-url"),
+    ] {
+        let mut other = delivery("support", &rig.bot);
+        other.callback_url = Some(url.parse().unwrap());
+        other.policy.allow_networks = vec![allow.parse().unwrap()];
+        rig.roster.replace(vec![other]).unwrap();
+        let handover = rig.handover("support");
+        rig.log(&handover, EventType::MessageCreated, 1);
+        rig.settle().await;
+        let last = rig.store.state().settled.pop().unwrap();
+        assert_eq!(last.attempt.unwrap().error, Some(word), "{url}");
+    }
+    assert!(rig.bot.received().is_empty());
+}
