@@ -154,7 +154,7 @@ fn tell(claimed: &Claimed, tried: &Tried, answer: Answer, verdict: &Verdict, now
                 "event {sequence} held its handover long enough, it is retried beside the later ones");
         }
         Verdict::Failed { reason } => {
-            tracing::error!(handover.id = %handover, %bot, delivery.attempt = attempt, status, error, reason,
+            tracing::warn!(handover.id = %handover, %bot, delivery.attempt = attempt, status, error, reason,
                 "event {sequence} was given up and is a failed delivery now");
         }
         Verdict::Stop => {

@@ -131,8 +131,7 @@ fn fault_of(error: &reqwest::Error) -> Fault {
         if cause.is::<NameNotFound>() {
             return Fault::Dns;
         }
-        // What rustls has to say comes as invalid data of the connection.
-        if cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::InvalidData) {
+        if cause.downcast_ref::<io::Error>().is_some_and(is_tls) {
             found = Some(Fault::Tls);
         }
         source = cause.source();
@@ -151,4 +150,10 @@ fn fault_of(error: &reqwest::Error) -> Fault {
     } else {
         Fault::Cut
     }
+}
+
+/// What rustls has to say comes as invalid data of the connection, at times in a further wrapping.
+fn is_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    error.kind() == io::ErrorKind::InvalidData || inner.is_some_and(is_tls)
 }

@@ -180,6 +180,9 @@ impl Dispatcher {
         if now >= self.survey.next_at() {
             self.survey.ask(&*self.store, &mut self.board, &bots, now).await?;
         }
+        if !self.survey.is_complete() {
+            return Ok(());
+        }
         for offer in offers.into_values() {
             if let Some(offer) = self.board.offer(Box::new(offer)) {
                 self.send(&bots, offer);

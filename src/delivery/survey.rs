@@ -32,6 +32,11 @@ impl Survey {
         }
     }
 
+    /// Whether every lane that is not idle is known here.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     pub(crate) fn next_at(&self) -> Timestamp {
         self.next_at
     }

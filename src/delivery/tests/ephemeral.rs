@@ -66,11 +66,13 @@ async fn what_is_logged_while_one_is_under_way_waits_for_it() {
 async fn one_offered_while_an_event_is_under_way_follows_it() {
     let mut rig = Rig::new().await;
     let handover = rig.handover("support");
-    rig.bot.answers(How::After(Duration::from_millis(20)));
+    rig.bot.answers(How::Hold);
     rig.log(&handover, EventType::MessageCreated, 1);
     assert!(rig.dispatcher.step().await.is_ok());
     rig.ephemerals
         .offer(handover.clone(), rig.event(EventType::AgentTyping, 1), None);
+    assert!(rig.dispatcher.step().await.is_ok());
+    rig.bot.answers(How::Status(200));
     rig.settle().await;
     assert_eq!(rig.bot.sequences(), ["1", "~1"]);
 }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,6 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub(super) struct FakeBot {
 
 struct Shared {
     received: Mutex<Vec<Received>>,
-    answer: Mutex<How>,
+    answer: watch::Sender<How>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,14 +41,15 @@ pub(super) enum How {
     Hang,
     /// 200 and a body without end.
     Endless,
-    After(Duration),
+    /// Waits until the test says something else.
+    Hold,
 }
 
 impl FakeBot {
     pub(super) async fn start() -> Self {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
-            answer: Mutex::new(How::Status(204)),
+            answer: watch::Sender::new(How::Status(204)),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -63,7 +64,7 @@ impl FakeBot {
     }
 
     pub(super) fn answers(&self, how: How) {
-        *self.shared.answer.lock().unwrap() = how;
+        self.shared.answer.send_replace(how);
     }
 
     pub(super) fn received(&self) -> Vec<Received> {
@@ -84,7 +85,8 @@ impl FakeBot {
 async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, raw: Bytes) -> Response {
     let json = serde_json::from_slice(&raw).unwrap();
     shared.received.lock().unwrap().push(Received { headers, raw, json });
-    let how = *shared.answer.lock().unwrap();
+    let mut answer = shared.answer.subscribe();
+    let how = *answer.wait_for(|how| !matches!(how, How::Hold)).await.unwrap();
     let response = |status: u16| Response::builder().status(status);
     match how {
         How::Status(status) => response(status).body(Body::empty()).unwrap(),
@@ -93,15 +95,11 @@ async fn receive(State(shared): State<Arc<Shared>>, headers: HeaderMap, raw: Byt
             .body(Body::empty())
             .unwrap(),
         How::RedirectTo(url) => response(302).header("location", url).body(Body::empty()).unwrap(),
-        How::Hang => std::future::pending().await,
+        How::Hang | How::Hold => std::future::pending().await,
         How::Endless => {
             let chunk =
                 futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(Bytes::from_static(&[b'x'; 8192])));
             response(200).body(Body::from_stream(chunk)).unwrap()
-        }
-        How::After(wait) => {
-            tokio::time::sleep(wait).await;
-            response(200).body(Body::empty()).unwrap()
         }
     }
 }

@@ -250,7 +250,7 @@ async fn a_store_that_fails_loses_nothing() {
 async fn a_dispatcher_that_is_stopped_settles_what_it_has_in_hand() {
     let rig = Rig::with_clock(Clock::system()).await;
     let handover = rig.handover("support");
-    rig.bot.answers(How::After(Duration::from_millis(50)));
+    rig.bot.answers(How::Hold);
     for sequence in 1..=3 {
         rig.log(&handover, EventType::MessageCreated, sequence);
     }
@@ -261,13 +261,38 @@ async fn a_dispatcher_that_is_stopped_settles_what_it_has_in_hand() {
             tokio::task::yield_now().await;
         }
         stop.cancel();
+        bot.answers(How::Status(200));
     });
     let state = rig.store.state();
-    assert_eq!(state.settled.len(), bot.received().len());
+    assert_eq!(bot.sequences(), ["1"]);
+    assert_eq!(state.settled.len(), 1);
     assert!(
         state.lanes[&handover.handover]
             .entries
             .iter()
             .all(|entry| entry.held.is_none())
     );
+}
+
+#[tokio::test]
+async fn an_attempt_says_in_a_word_why_no_answer_came() {
+    let mut rig = Rig::new().await;
+    let port = rig.bot.address.port();
+    for (url, allow, word) in [
+        (format!("http://localhost:{port}/"), "10.0.0.0/8", "refused-address"),
+        ("http://127.0.0.1:1/".to_owned(), "127.0.0.0/8", "connect"),
+        (format!("https://127.0.0.1:{port}/"), "127.0.0.0/8", "tls"),
+        (format!("http://u:p@127.0.0.1:{port}/"), "127.0.0.0/8", "bad-url"),
+    ] {
+        let mut other = delivery("support", &rig.bot);
+        other.callback_url = Some(url.parse().unwrap());
+        other.policy.allow_networks = vec![allow.parse().unwrap()];
+        rig.roster.replace(vec![other]).unwrap();
+        let handover = rig.handover("support");
+        rig.log(&handover, EventType::MessageCreated, 1);
+        rig.settle().await;
+        let last = rig.store.state().settled.pop().unwrap();
+        assert_eq!(last.attempt.unwrap().error, Some(word), "{url}");
+    }
+    assert!(rig.bot.received().is_empty());
 }
