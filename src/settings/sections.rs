@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -13,7 +11,9 @@ use url::Url;
 use crate::domain::BotName;
 use crate::domain::TenantName;
 use crate::settings::BotSettings;
+use crate::settings::DeliverySettings;
 use crate::settings::Finding;
+use crate::settings::OutboundSettings;
 use crate::settings::TenantSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
@@ -60,31 +60,4 @@ pub struct AdminSettings {
     pub listen: SocketAddr,
     #[serde(deserialize_with = "crate::settings::value::secrets")]
     pub tokens: Vec<SecretString>,
-}
-
-/// Section `[delivery]`: callbacks to bots.
-#[derive(Clone, Debug, Deserialize)]
-pub struct DeliverySettings {
-    #[serde(deserialize_with = "crate::setting::duration")]
-    pub timeout: Duration,
-    #[serde(deserialize_with = "crate::setting::duration")]
-    pub head_deadline: Duration,
-    #[serde(deserialize_with = "crate::setting::duration")]
-    pub lifecycle_deadline: Duration,
-    pub max_in_flight: usize,
-    pub max_in_flight_per_bot: usize,
-    pub allow_http: bool,
-    #[serde(deserialize_with = "crate::setting::list")]
-    pub allow_networks: Vec<IpNet>,
-}
-
-/// Section `[outbound]`: every connection the gateway opens.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OutboundSettings {
-    #[serde(default)]
-    pub proxy: Option<String>,
-    #[serde(deserialize_with = "crate::setting::list")]
-    pub no_proxy: Vec<String>,
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
 }
