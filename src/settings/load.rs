@@ -28,27 +28,19 @@ const SEPARATOR: &str = "__";
 /// The environment is an argument, so that tests need not touch the process's own.
 pub fn load(files: &[PathBuf], env: impl Iterator<Item = (String, String)>) -> Result<Settings, SettingsFaults> {
     let mut faults = Vec::new();
-    let mut tree = collect(files, env, &mut faults);
-    known::conform(&mut tree, &shape::ROOT, "", &mut faults);
-    let tree = Value::new(None, ValueKind::Table(tree));
-    let settings = read::read(tree.clone(), &defaults(), &mut faults);
-    let Some(mut settings) = settings else {
-        return Err(SettingsFaults::new(faults));
-    };
-    let findings = check::check(&settings);
-    let with_origin = |mut finding: Finding| {
-        let path: Vec<String> = finding.key.split('.').map(str::to_owned).collect();
-        finding.origin = read::find(&tree, &path).and_then(Value::origin).map(str::to_owned);
-        finding
-    };
-    let is_new = |fault: &Finding| !faults.iter().any(|known| known.covers(&fault.key));
-    let more: Vec<Finding> = findings.faults.into_iter().filter(is_new).map(with_origin).collect();
-    faults.extend(more);
-    if !faults.is_empty() {
-        return Err(SettingsFaults::new(faults));
+    let result = judge(files, env, &mut faults);
+    for fault in &mut faults {
+        name_file(fault, files);
     }
-    settings.warnings = findings.warnings.into_iter().map(with_origin).collect();
-    Ok(settings)
+    match result {
+        Some(mut settings) if faults.is_empty() => {
+            for warning in &mut settings.warnings {
+                name_file(warning, files);
+            }
+            Ok(settings)
+        }
+        Some(_) | None => Err(SettingsFaults::new(faults)),
+    }
 }
 
 /// As [`load`], with the environment of this process: the only place that reads it.
@@ -58,6 +50,46 @@ pub fn from_process(files: &[PathBuf]) -> Result<Settings, SettingsFaults> {
         Some((name, value.to_string_lossy().into_owned()))
     });
     load(files, env)
+}
+
+/// Goes on after a fault, so that the later ones are found too.
+fn judge(
+    files: &[PathBuf],
+    env: impl Iterator<Item = (String, String)>,
+    faults: &mut Vec<Finding>,
+) -> Option<Settings> {
+    let mut tree = collect(files, env, faults);
+    known::conform(&mut tree, &shape::ROOT, "", faults);
+    let tree = Value::new(None, ValueKind::Table(tree));
+    let mut settings = read::read(tree.clone(), &defaults(), faults)?;
+    let found = check::check(&settings);
+    let with_origin = |finding: Finding| {
+        let setting = finding.key.split('[').next().unwrap_or_default();
+        let path: Vec<String> = setting.split('.').map(str::to_owned).collect();
+        finding.from(read::find(&tree, &path).and_then(Value::origin))
+    };
+    let is_new = |fault: &Finding| !faults.iter().any(|known| known.covers(&fault.key));
+    let more: Vec<Finding> = found.faults.into_iter().filter(is_new).map(with_origin).collect();
+    faults.extend(more);
+    settings.warnings = found.warnings.into_iter().map(with_origin).collect();
+    Some(settings)
+}
+
+/// As the operator wrote it; the crate below makes every path relative.
+fn name_file(finding: &mut Finding, files: &[PathBuf]) {
+    let Some(origin) = finding
+        .origin
+        .as_ref()
+        .and_then(|origin| Path::new(origin).canonicalize().ok())
+    else {
+        return;
+    };
+    if let Some(file) = files
+        .iter()
+        .find(|file| file.canonicalize().is_ok_and(|file| file == origin))
+    {
+        finding.origin = Some(file.display().to_string());
+    }
 }
 
 /// A layer that cannot be read is reported and left out; the others are still judged.

@@ -79,6 +79,16 @@ fn a_fault_says_where_the_value_was_set() {
 }
 
 #[test]
+fn a_fault_names_the_file_as_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("without-extension");
+    std::fs::write(&file, "[server]\nlisten = \"here\"\n[delivery]\nmax_in_flight = 0\n").unwrap();
+    let faults = load_files(std::slice::from_ref(&file), &[]).unwrap_err();
+    let origins: Vec<Option<&str>> = faults.list().iter().map(|fault| fault.origin.as_deref()).collect();
+    assert_eq!(origins, [file.to_str(), file.to_str()], "{faults}");
+}
+
+#[test]
 fn each_rule_across_keys_is_held() {
     let cases = [
         ("[admin]\nlisten = \"0.0.0.0:9090\"", "admin.tokens"),
