@@ -24,6 +24,7 @@ pub use second_factor::PathSecrets;
 pub use second_factor::SecondFactor;
 pub use settings::Requirement;
 pub use settings::TokenHash;
+pub use settings::WebhookSettingError;
 pub use settings::WebhookSettings;
 pub use signed::Signed;
 pub use signed_content::claimed_account;

@@ -1,0 +1,5 @@
+//! The verifier against signatures made elsewhere, and the decoder against every event 8x8 describes.
+
+mod dialects;
+mod events;
+mod signatures;
