@@ -32,9 +32,17 @@ pub enum BuildError {
     #[error("[outbound] cannot be used")]
     Outbound(#[from] OutboundError),
     #[error("tenants.{tenant} cannot be used")]
-    Tenant { tenant: TenantName, #[source] error: UnusableSetting },
+    Tenant {
+        tenant: TenantName,
+        #[source]
+        error: UnusableSetting,
+    },
     #[error("bots.{bot}.callback_secrets cannot be used")]
-    CallbackSecret { bot: BotName, #[source] error: SigningKeyError },
+    CallbackSecret {
+        bot: BotName,
+        #[source]
+        error: SigningKeyError,
+    },
     #[error("a bot's callbacks cannot be made")]
     Roster(#[from] RosterError),
     /// The check of the settings says this with its key before it comes to this.
@@ -52,8 +60,10 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             api_keys: vec![tenant.api_key.clone()],
             call_timeout: ChatGatewaySettings::CALL_TIMEOUT,
         };
-        let chat_gateway = ChatGateway::new(client.clone(), &gateway)
-            .map_err(|error| BuildError::Tenant { tenant: name.clone(), error })?;
+        let chat_gateway = ChatGateway::new(client.clone(), &gateway).map_err(|error| BuildError::Tenant {
+            tenant: name.clone(),
+            error,
+        })?;
         let tenant = Tenant {
             name: name.clone(),
             account: tenant.tenant_id.clone(),
@@ -76,7 +86,9 @@ pub(super) fn bots(
 ) -> Result<BTreeMap<BotName, Arc<Bot>>, BuildError> {
     let mut bots = BTreeMap::new();
     for (name, bot) in &settings.bots {
-        let tenant = tenants.get(&bot.tenant).ok_or_else(|| BuildError::NoTenant(name.clone()))?;
+        let tenant = tenants
+            .get(&bot.tenant)
+            .ok_or_else(|| BuildError::NoTenant(name.clone()))?;
         let bot = Bot {
             name: name.clone(),
             tenant: Arc::clone(tenant),
@@ -94,14 +106,24 @@ pub(super) fn bots(
 }
 
 pub(super) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
-    settings.bots.iter().map(|(name, bot)| delivery(settings, name, bot)).collect()
+    settings
+        .bots
+        .iter()
+        .map(|(name, bot)| delivery(settings, name, bot))
+        .collect()
 }
 
 /// Where a bot's callbacks may go: what the bot's section allows, or `[delivery]` for all.
 pub(super) fn policy(settings: &Settings, bot: &BotSettings) -> AddressPolicy {
-    let of_bot = AddressPolicy { allow_http: bot.allow_http, allow_networks: bot.allow_networks.clone() };
+    let of_bot = AddressPolicy {
+        allow_http: bot.allow_http,
+        allow_networks: bot.allow_networks.clone(),
+    };
     let delivery = &settings.delivery;
-    let of_all = AddressPolicy { allow_http: delivery.allow_http, allow_networks: delivery.allow_networks.clone() };
+    let of_all = AddressPolicy {
+        allow_http: delivery.allow_http,
+        allow_networks: delivery.allow_networks.clone(),
+    };
     of_bot.or(&of_all)
 }
 
@@ -115,7 +137,10 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
     Ok(BotDelivery {
         bot: name.clone(),
         callback_url: bot.callback_url.clone(),
-        secrets: secrets.map_err(|error| BuildError::CallbackSecret { bot: name.clone(), error })?,
+        secrets: secrets.map_err(|error| BuildError::CallbackSecret {
+            bot: name.clone(),
+            error,
+        })?,
         events: (!bot.events.is_empty()).then(|| bot.events.iter().copied().collect()),
         auth,
         policy: policy(settings, bot),

@@ -129,7 +129,8 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, Input::Webhook(*event), along).await?;
+                self.change_locked(slot, handover, Input::Webhook(*event), along)
+                    .await?;
             }
         }
         Ok(())

@@ -17,7 +17,11 @@ impl Handovers {
     /// Deletes until the stop; handovers that are over go after `retention`.
     pub async fn run_retention(self: Arc<Self>, retention: Duration, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let wait = if self.step_retention(retention).await { BETWEEN_SLICES } else { BETWEEN_ROUNDS };
+            let wait = if self.step_retention(retention).await {
+                BETWEEN_SLICES
+            } else {
+                BETWEEN_ROUNDS
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.parts.clock.sleep(wait) => {}
@@ -28,7 +32,12 @@ impl Handovers {
     /// Deletes one slice. Whether there may be more.
     pub async fn step_retention(&self, retention: Duration) -> bool {
         let now = self.parts.clock.now();
-        match self.parts.store.prune(now.minus(KEYS_FOR), now.minus(retention), SLICE).await {
+        match self
+            .parts
+            .store
+            .prune(now.minus(KEYS_FOR), now.minus(retention), SLICE)
+            .await
+        {
             Ok(gone) => gone >= SLICE,
             Err(error) => {
                 tracing::warn!(error = %error, "old records could not be deleted yet");

@@ -16,7 +16,7 @@ const TRANSFER_CHECK: Duration = Duration::from_mins(1);
 /// So many answers that say neither yes nor no end the handover: nobody is there.
 const ASK_AT_MOST: u8 = 3;
 
-/// The earliest moment at which [`due`] or a question to 8x8 has something to do; `None` when it is over.
+/// The earliest moment at which `due` or a question to 8x8 has something to do; `None` when it is over.
 pub fn next_deadline(handover: &Handover) -> Option<Timestamp> {
     if !handover.state().is_live() {
         return None;
