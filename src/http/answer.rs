@@ -39,12 +39,24 @@ pub(super) enum Told {
 impl Answer {
     pub(super) fn json(status: StatusCode, body: &impl Serialize, about: Reference) -> Result<Self, Refusal> {
         let body = serde_json::to_string(body).map_err(|_plain_values_serialise| internal())?;
-        Ok(Self { status, location: None, body, about, told: Told::First })
+        Ok(Self {
+            status,
+            location: None,
+            body,
+            about,
+            told: Told::First,
+        })
     }
 
     pub(super) fn empty(about: HandoverId) -> Self {
         let about = Reference::Handover(about);
-        Self { status: StatusCode::NO_CONTENT, location: None, body: String::new(), about, told: Told::First }
+        Self {
+            status: StatusCode::NO_CONTENT,
+            location: None,
+            body: String::new(),
+            about,
+            told: Told::First,
+        }
     }
 
     #[must_use]
@@ -54,8 +66,17 @@ impl Answer {
     }
 
     pub(super) fn keep(&self) -> KeptAnswer {
-        let content_type = if self.body.is_empty() { String::new() } else { JSON.to_owned() };
-        KeptAnswer { status: self.status.as_u16(), content_type, location: self.location.clone(), body: self.body.clone() }
+        let content_type = if self.body.is_empty() {
+            String::new()
+        } else {
+            JSON.to_owned()
+        };
+        KeptAnswer {
+            status: self.status.as_u16(),
+            content_type,
+            location: self.location.clone(),
+            body: self.body.clone(),
+        }
     }
 }
 
@@ -88,7 +109,11 @@ pub(super) fn keep_refusal(refusal: &Refusal) -> KeptAnswer {
 
 fn respond(kept: KeptAnswer) -> Response {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = if kept.body.is_empty() { status.into_response() } else { (status, kept.body).into_response() };
+    let mut response = if kept.body.is_empty() {
+        status.into_response()
+    } else {
+        (status, kept.body).into_response()
+    };
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(kept.content_type)
         && !value.is_empty()
@@ -102,5 +127,7 @@ fn respond(kept: KeptAnswer) -> Response {
 }
 
 fn mark_replayed(response: &mut Response) {
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert(REPLAYED, HeaderValue::from_static("true"));
 }

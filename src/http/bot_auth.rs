@@ -50,7 +50,9 @@ impl FromRequestParts<ApiState> for CallingBot {
             return Err(unauthorized("send the bot's API key as `Authorization: Bearer <key>`"));
         };
         let bot = bearer(value.as_bytes()).and_then(|key| state.keys.bot_of(key));
-        bot.cloned().map(Self).ok_or_else(|| unauthorized("this API key belongs to no bot of this gateway"))
+        bot.cloned()
+            .map(Self)
+            .ok_or_else(|| unauthorized("this API key belongs to no bot of this gateway"))
     }
 }
 

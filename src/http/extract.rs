@@ -3,14 +3,14 @@
 use aws_lc_rs::digest;
 use axum::body::Bytes;
 use axum::extract::FromRequest;
-use axum::extract::Path;
 use axum::extract::FromRequestParts;
+use axum::extract::Path;
 use axum::extract::Request;
+use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::http::request::Parts;
-use axum::extract::rejection::BytesRejection;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 
@@ -56,7 +56,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJsonBody<T>
         let bytes = read(request, state).await?;
         if bytes.is_empty() {
             let JsonBody { value, .. } = parse(b"{}")?;
-            return Ok(Self(JsonBody { value, sha256: sha256(b"") }));
+            return Ok(Self(JsonBody {
+                value,
+                sha256: sha256(b""),
+            }));
         }
         said_json?;
         parse(&bytes).map(Self)
@@ -85,17 +88,25 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     if essence.trim().eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(refused(ProblemCode::UnsupportedMediaType, "send the body as Content-Type: application/json"))
+    Err(refused(
+        ProblemCode::UnsupportedMediaType,
+        "send the body as Content-Type: application/json",
+    ))
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
-    Bytes::from_request(request, state).await.map_err(|rejection| unreadable(rejection))
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| unreadable(rejection))
 }
 
 /// A body that is too large, or that broke off.
 pub(super) fn unreadable(rejection: BytesRejection) -> Refusal {
     if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return refused(ProblemCode::PayloadTooLarge, "the body is larger than the gateway's server.body_limit");
+        return refused(
+            ProblemCode::PayloadTooLarge,
+            "the body is larger than the gateway's server.body_limit",
+        );
     }
     Box::new(Problem::new(ProblemCode::InvalidRequest, "the body could not be read to its end").with_status(400))
 }
@@ -111,7 +122,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<JsonBody<T>, Refusal> {
         not_json(error.inner())
     })?;
     json.end().map_err(|error| not_json(&error))?;
-    Ok(JsonBody { value, sha256: sha256(bytes) })
+    Ok(JsonBody {
+        value,
+        sha256: sha256(bytes),
+    })
 }
 
 fn not_json(error: &serde_json::Error) -> Refusal {
@@ -148,7 +162,10 @@ fn escaped(name: &str) -> String {
 }
 
 fn without_place(message: &str) -> String {
-    message.rsplit_once(" at line ").map_or(message, |(message, _place)| message).to_owned()
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(message, _place)| message)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -194,14 +211,22 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_400() {
-        for text in ["", "{", "nonsense", r#"{"user":{}} x"#, "{\"user\":{\"name\":\"\u{1}\"}}"] {
+        for text in [
+            "",
+            "{",
+            "nonsense",
+            r#"{"user":{}} x"#,
+            "{\"user\":{\"name\":\"\u{1}\"}}",
+        ] {
             assert_eq!(fault(text).0, 400, "{text}");
         }
     }
 
     #[test]
     fn raw_json_keeps_its_bytes() {
-        let body = parse::<Body>(br#"{"user":{"name":"J"},"metadata":{ "b":1.0,  "a":2 }}"#).unwrap().value;
+        let body = parse::<Body>(br#"{"user":{"name":"J"},"metadata":{ "b":1.0,  "a":2 }}"#)
+            .unwrap()
+            .value;
         assert_eq!(body.metadata.unwrap().as_str(), r#"{ "b":1.0,  "a":2 }"#);
         assert_eq!(body.user.name.as_deref(), Some("J"));
         assert!(body.items.is_empty());

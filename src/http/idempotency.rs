@@ -50,7 +50,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
         let path = parts.uri.path().to_owned();
         let method_and_path = format!("{} {path}", parts.method);
-        Ok(Self { method_and_path, path, key: key_of(&parts.headers)? })
+        Ok(Self {
+            method_and_path,
+            path,
+            key: key_of(&parts.headers)?,
+        })
     }
 }
 
@@ -62,7 +66,10 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         Ok(text) if values.next().is_none() && visible(text.as_bytes()) => Ok(Some(text.to_owned())),
         Ok(_) | Err(_) => {
             let message = format!("must be 1 to {LONGEST} visible ASCII characters, given once");
-            Err(invalid(vec![FieldError { pointer: "/headers/Idempotency-Key".to_owned(), message }]))
+            Err(invalid(vec![FieldError {
+                pointer: "/headers/Idempotency-Key".to_owned(),
+                message,
+            }]))
         }
     }
 }
@@ -91,7 +98,10 @@ where
     Running: Future<Output = Result<Answer, Refused>> + Send + 'static,
 {
     let own = state.clone();
-    let finished = state.supervisor.finish(async move { once.answer(&own, run).await }).await;
+    let finished = state
+        .supervisor
+        .finish(async move { once.answer(&own, run).await })
+        .await;
     finished.map_err(CommandError::from)?
 }
 
@@ -130,12 +140,20 @@ impl Once {
                 Err(Refused::KeyTaken(_)) => Err(in_progress()),
             };
         };
-        let key = Key { scope: self.call.method_and_path.clone(), key, request_sha256: self.request_sha256 };
+        let key = Key {
+            scope: self.call.method_and_path.clone(),
+            key,
+            request_sha256: self.request_sha256,
+        };
         let _running = state.running.start(&self.bot.name, &key).map_err(|taken| match taken {
             Taken::SameRequest => in_progress(),
             Taken::OtherRequest => mismatch(),
         })?;
-        let before = state.handovers.store().idempotency(&self.bot.name, &key.scope, &key.key).await?;
+        let before = state
+            .handovers
+            .store()
+            .idempotency(&self.bot.name, &key.scope, &key.key)
+            .await?;
         if let Some(record) = before
             && let Some(response) = self.told_again(state, &key, record).await?
         {
@@ -153,7 +171,12 @@ impl Once {
     }
 
     /// The answer of an earlier run; `None` when it came to nothing, and the call may run anew.
-    async fn told_again(&self, state: &ApiState, key: &Key, record: IdempotencyRecord) -> Result<Option<Response>, Refusal> {
+    async fn told_again(
+        &self,
+        state: &ApiState,
+        key: &Key,
+        record: IdempotencyRecord,
+    ) -> Result<Option<Response>, Refusal> {
         if record.request_sha256 != key.request_sha256 {
             return Err(mismatch());
         }
@@ -163,7 +186,9 @@ impl Once {
         let told = match &record.reference {
             Reference::Message(handover, message) => {
                 let message = state.handovers.store().message(handover, message).await?;
-                message.map(|message| posted(handover, &message.id, message.status)).transpose()?
+                message
+                    .map(|message| posted(handover, &message.id, message.status))
+                    .transpose()?
             }
             Reference::Handover(id) => match (state.handovers.get(&self.bot.name, id).await, &self.makes) {
                 (Err(CommandError::NotFound), _) => None,
@@ -172,14 +197,26 @@ impl Once {
                 (Ok(handover), Makes::Handover) => match handover.state() {
                     State::Creating => return Err(unresolved(&handover.facts.id)),
                     State::Failed => None,
-                    State::Queued | State::Active | State::Transferring | State::Bot | State::Ended => Some(created(&handover)?),
+                    State::Queued | State::Active | State::Transferring | State::Bot | State::Ended => {
+                        Some(created(&handover)?)
+                    }
                 },
             },
         };
         if told.is_none() {
-            state.handovers.store().release_key(&self.bot.name, &key.scope, &key.key).await?;
+            state
+                .handovers
+                .store()
+                .release_key(&self.bot.name, &key.scope, &key.key)
+                .await?;
         }
-        Ok(told.map(|answer| Answer { told: Told::Again, ..answer }.into_response()))
+        Ok(told.map(|answer| {
+            Answer {
+                told: Told::Again,
+                ..answer
+            }
+            .into_response()
+        }))
     }
 
     /// Keeps a definite refusal, frees the key of a call that did nothing, and leaves it where nobody knows.
@@ -188,11 +225,17 @@ impl Once {
         match fate(&refusal) {
             Fate::Kept => {
                 if let Some(id) = refusal.handover_id.clone() {
-                    self.keep(state, key, Reference::Handover(id), keep_refusal(&refusal)).await;
+                    self.keep(state, key, Reference::Handover(id), keep_refusal(&refusal))
+                        .await;
                 }
             }
             Fate::Freed => {
-                if let Err(error) = state.handovers.store().release_key(&self.bot.name, &key.scope, &key.key).await {
+                if let Err(error) = state
+                    .handovers
+                    .store()
+                    .release_key(&self.bot.name, &key.scope, &key.key)
+                    .await
+                {
                     tracing::warn!(error = %error, "an idempotency key could not be freed; it stays taken until it expires");
                 }
             }
@@ -250,7 +293,10 @@ fn fate(refusal: &Problem) -> Fate {
 }
 
 fn mismatch() -> Refusal {
-    refused(ProblemCode::IdempotencyMismatch, "this Idempotency-Key was used for a request with another body; take a new key")
+    refused(
+        ProblemCode::IdempotencyMismatch,
+        "this Idempotency-Key was used for a request with another body; take a new key",
+    )
 }
 
 fn unresolved(id: &HandoverId) -> Refusal {

@@ -1,8 +1,8 @@
 //! What the gateway answers over HTTP: the bot API, 8x8's webhooks, and the operator's port. The only folder that knows
 //! axum.
 
-pub mod api;
 mod answer;
+pub mod api;
 mod bot_auth;
 mod docs;
 mod extract;
@@ -17,6 +17,7 @@ mod router;
 mod running_keys;
 mod server;
 mod webhook;
+mod webhook_answer;
 
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;

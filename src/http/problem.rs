@@ -1,7 +1,6 @@
 //! The only map from the gateway's errors to what a caller is told: RFC 9457 and a status. A 5xx is logged here, once.
 
 use std::error::Error;
-use std::fmt::Write as _;
 
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
@@ -9,6 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::chat_gateway::PropertiesError;
 use crate::domain::transition::Refused;
 use crate::handovers::CommandError;
 use crate::handovers::problem::of_chat_gateway;
@@ -31,7 +31,11 @@ impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Self {
         let problem = of_command(&error);
         if problem.status >= 500 {
-            tracing::error!(problem.code = problem.code.as_str(), error = chain(&error), "a bot's call failed");
+            tracing::error!(
+                problem.code = problem.code.as_str(),
+                error = chain(&error),
+                "a bot's call failed"
+            );
         }
         Self::new(problem)
     }
@@ -50,25 +54,35 @@ fn of_command(error: &CommandError) -> Problem {
             let detail = "this botSessionId has a live handover already; go on with it, or end it first";
             Problem::new(ProblemCode::HandoverExists, detail).about(id.clone())
         }
-        CommandError::Refused(Refused::Ended) => {
-            Problem::new(ProblemCode::HandoverEnded, "the handover is over; create a new one to talk to an agent again")
-        }
-        CommandError::Refused(Refused::NotActive) => {
-            Problem::new(ProblemCode::HandoverNotActive, "the handover's present state does not allow this call; see its `state`")
-        }
+        CommandError::Refused(Refused::Ended) => Problem::new(
+            ProblemCode::HandoverEnded,
+            "the handover is over; create a new one to talk to an agent again",
+        ),
+        CommandError::Refused(Refused::NotActive) => Problem::new(
+            ProblemCode::HandoverNotActive,
+            "the handover's present state does not allow this call; see its `state`",
+        ),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
             "no 8x8 channel is known for this bot; an operator has to run `handover-gateway provision --apply` \
              or to set tenants.*.channel_id",
         ),
-        CommandError::Properties(pointer) => {
+        CommandError::Properties(PropertiesError::Conflict { pointer }) => {
             let message = "the gateway sets this itself; leave it out of properties".to_owned();
-            *invalid(vec![FieldError { pointer: format!("/properties{pointer}"), message }])
+            *invalid(vec![FieldError {
+                pointer: format!("/properties{pointer}"),
+                message,
+            }])
         }
+        CommandError::Properties(PropertiesError::NotAnObject) => *invalid(vec![FieldError {
+            pointer: "/properties".to_owned(),
+            message: "must be a JSON object".to_owned(),
+        }]),
         CommandError::KeyTaken(_) => *in_progress(),
-        CommandError::OtherMessage => {
-            Problem::new(ProblemCode::IdempotencyMismatch, "this clientMessageId was used for a message with other content")
-        }
+        CommandError::OtherMessage => Problem::new(
+            ProblemCode::IdempotencyMismatch,
+            "this clientMessageId was used for a message with other content",
+        ),
         CommandError::LaneFull => {
             let detail = "too many calls of this handover wait for 8x8; slow down and try again";
             Problem::new(ProblemCode::RateLimited, detail).retry_after(LANE_AGAIN)
@@ -84,9 +98,11 @@ fn of_command(error: &CommandError) -> Problem {
 
 fn of_store(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unavailable(_) | StoreError::Full | StoreError::Broken(_) => {
-            Problem::new(ProblemCode::StoreUnavailable, "the gateway cannot record anything now; try again").retry_after(STORE_AGAIN)
-        }
+        StoreError::Unavailable(_) | StoreError::Full | StoreError::Broken(_) => Problem::new(
+            ProblemCode::StoreUnavailable,
+            "the gateway cannot record anything now; try again",
+        )
+        .retry_after(STORE_AGAIN),
         StoreError::Inconsistent { .. } => *internal(),
     }
 }
@@ -96,7 +112,10 @@ pub(super) fn refused(code: ProblemCode, detail: &str) -> Refusal {
 }
 
 pub(super) fn internal() -> Refusal {
-    refused(ProblemCode::Internal, "the gateway failed; its log says why, under the answer's X-Request-Id")
+    refused(
+        ProblemCode::Internal,
+        "the gateway failed; its log says why, under the answer's X-Request-Id",
+    )
 }
 
 pub(super) fn no_handover() -> Refusal {
@@ -114,7 +133,10 @@ pub(super) fn invalid(errors: Vec<FieldError>) -> Refusal {
         [only] => format!("{}: {}", only.pointer, only.message),
         several => format!("{} things are wrong with the request; see `errors`", several.len()),
     };
-    Box::new(Problem { errors, ..Problem::new(ProblemCode::InvalidRequest, detail) })
+    Box::new(Problem {
+        errors,
+        ..Problem::new(ProblemCode::InvalidRequest, detail)
+    })
 }
 
 impl IntoResponse for Refusal {
@@ -141,8 +163,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        // Writing to a string does not fail.
-        drop(write!(text, ": {cause}"));
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
         source = cause.source();
     }
     text
@@ -170,8 +192,14 @@ mod tests {
 
     #[test]
     fn one_fault_is_told_in_the_detail_too() {
-        let fault = FieldError { pointer: "/queueId".to_owned(), message: "must not be blank".to_owned() };
+        let fault = FieldError {
+            pointer: "/queueId".to_owned(),
+            message: "must not be blank".to_owned(),
+        };
         let problem = invalid(vec![fault]);
-        assert_eq!((problem.status, problem.detail.as_str()), (422, "/queueId: must not be blank"));
+        assert_eq!(
+            (problem.status, problem.detail.as_str()),
+            (422, "/queueId: must not be blank")
+        );
     }
 }

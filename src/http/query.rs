@@ -30,7 +30,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     fn read(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes());
-        Self(pairs.filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| (name.into_owned(), value.trim().to_owned())).collect())
+        Self(
+            pairs
+                .filter(|(_, value)| !value.trim().is_empty())
+                .map(|(name, value)| (name.into_owned(), value.trim().to_owned()))
+                .collect(),
+        )
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
@@ -38,7 +43,9 @@ impl Query {
     }
 
     pub(super) fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
-        let Some(text) = self.text("limit") else { return Ok(default) };
+        let Some(text) = self.text("limit") else {
+            return Ok(default);
+        };
         let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit.ok_or_else(|| wrong("limit", format!("must be a whole number from 1 to {most}")))
     }
@@ -46,22 +53,32 @@ impl Query {
     /// A sequence number; 0 when not given.
     pub(super) fn after(&self) -> Result<u64, Refusal> {
         let Some(text) = self.text("after") else { return Ok(0) };
-        text.parse().map_err(|_not_a_number| wrong("after", "must be a sequence number, 0 or more".to_owned()))
+        text.parse()
+            .map_err(|_not_a_number| wrong("after", "must be a sequence number, 0 or more".to_owned()))
     }
 
     /// How long to wait for events: seconds, or a number with a unit.
     pub(super) fn wait(&self) -> Result<Option<Duration>, Refusal> {
         let Some(text) = self.text("wait") else { return Ok(None) };
-        let wait = text.parse().map(Duration::from_secs).or_else(|_no_bare_number| parse_duration(text));
+        let wait = text
+            .parse()
+            .map(Duration::from_secs)
+            .or_else(|_no_bare_number| parse_duration(text));
         match wait {
             Ok(wait) if wait <= MAX_WAIT => Ok(Some(wait)),
-            Ok(_) | Err(_) => Err(wrong("wait", format!("must be a number of seconds, at most {}", MAX_WAIT.as_secs()))),
+            Ok(_) | Err(_) => Err(wrong(
+                "wait",
+                format!("must be a number of seconds, at most {}", MAX_WAIT.as_secs()),
+            )),
         }
     }
 }
 
 pub(super) fn wrong(name: &str, message: String) -> Refusal {
-    invalid(vec![FieldError { pointer: format!("/query/{name}"), message }])
+    invalid(vec![FieldError {
+        pointer: format!("/query/{name}"),
+        message,
+    }])
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ pub(super) enum Taken {
 
 impl RunningKeys {
     pub(super) fn start(&self, bot: &BotName, key: &Key) -> Result<Running, Taken> {
-        let name = Name { bot: bot.clone(), scope: key.scope.clone(), key: key.key.clone() };
+        let name = Name {
+            bot: bot.clone(),
+            scope: key.scope.clone(),
+            key: key.key.clone(),
+        };
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match keys.entry(name.clone()) {
             Entry::Occupied(running) if *running.get() == key.request_sha256 => Err(Taken::SameRequest),
@@ -44,7 +48,10 @@ impl RunningKeys {
             Entry::Vacant(free) => {
                 free.insert(key.request_sha256);
                 drop(keys);
-                Ok(Running { keys: self.clone(), name })
+                Ok(Running {
+                    keys: self.clone(),
+                    name,
+                })
             }
         }
     }
@@ -52,7 +59,11 @@ impl RunningKeys {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        self.keys
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.name);
     }
 }
 
@@ -61,7 +72,11 @@ mod tests {
     use super::*;
 
     fn key(scope: &str, body: u8) -> Key {
-        Key { scope: scope.to_owned(), key: "k".to_owned(), request_sha256: [body; 32] }
+        Key {
+            scope: scope.to_owned(),
+            key: "k".to_owned(),
+            request_sha256: [body; 32],
+        }
     }
 
     #[test]

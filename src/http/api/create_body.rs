@@ -90,7 +90,9 @@ impl CreateBody {
         let mut faults = Faults::default();
         let timers = self.timers.unwrap_or_default();
         let queue_id = faults.id("/queueId", self.queue_id);
-        let assigned = self.assignment.and_then(|assignment| assigned_queue(assignment, &mut faults));
+        let assigned = self
+            .assignment
+            .and_then(|assignment| assigned_queue(assignment, &mut faults));
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
@@ -134,7 +136,10 @@ fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], hand_back: O
         faults.add("/queues", "a list of queues is not supported yet; use `queueId`");
     }
     if hand_back == Some(true) {
-        faults.add("/handBack", "handing back to the bot is not supported yet; leave it out, or set false");
+        faults.add(
+            "/handBack",
+            "handing back to the bot is not supported yet; leave it out, or set false",
+        );
     }
 }
 

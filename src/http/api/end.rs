@@ -49,7 +49,7 @@ pub(in crate::http) enum ReasonBody {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; a repeat is told the first answer"),
     ),
     request_body = Option<EndBody>,
-    responses((status = 202, body = HandoverView), CommandProblems),
+    responses((status = 202, body = HandoverView<'_>), CommandProblems),
 )]
 pub(in crate::http) async fn end(
     State(state): State<ApiState>,
@@ -59,9 +59,17 @@ pub(in crate::http) async fn end(
     OptionalJsonBody(body): OptionalJsonBody<EndBody>,
 ) -> Result<Response, Refusal> {
     let end = body.value.check()?;
-    let keyed = Once { bot: bot.clone(), call, request_sha256: body.sha256, makes: Makes::ChangeOf(id.clone()) };
+    let keyed = Once {
+        bot: bot.clone(),
+        call,
+        request_sha256: body.sha256,
+        makes: Makes::ChangeOf(id.clone()),
+    };
     let handovers = state.handovers.clone();
-    once(&state, keyed, async move |key| Ok(accepted(&handovers.end(&bot, &id, end, key).await?)?)).await
+    once(&state, keyed, async move |key| {
+        Ok(accepted(&handovers.end(&bot, &id, end, key).await?)?)
+    })
+    .await
 }
 
 impl EndBody {
@@ -72,6 +80,9 @@ impl EndBody {
             Some(ReasonBody::UserLeft) => EndReason::UserLeft,
             Some(ReasonBody::BotEnded) | None => EndReason::BotEnded,
         };
-        faults.or(EndHandover { reason, message: self.message })
+        faults.or(EndHandover {
+            reason,
+            message: self.message,
+        })
     }
 }

@@ -17,12 +17,19 @@ pub(super) struct Faults(Vec<FieldError>);
 
 impl Faults {
     pub(super) fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError { pointer: pointer.into(), message: message.into() });
+        self.0.push(FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        });
     }
 
     /// `value`, unless something was wrong.
     pub(super) fn or<T>(self, value: T) -> Result<T, Refusal> {
-        if self.0.is_empty() { Ok(value) } else { Err(invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(invalid(self.0))
+        }
     }
 
     /// An id or a key: trimmed, not blank.
@@ -71,7 +78,10 @@ mod tests {
         assert_eq!(faults.id("/queueId", Some(" 123 ".to_owned())).as_deref(), Some("123"));
         assert_eq!(faults.id("/queueId", None), None);
         faults.text("/text", Some("  hi "));
-        assert_eq!(faults.duration("/timers/queue", Some("10m")), Some(Duration::from_mins(10)));
+        assert_eq!(
+            faults.duration("/timers/queue", Some("10m")),
+            Some(Duration::from_mins(10))
+        );
         assert!(faults.or(()).is_ok());
     }
 

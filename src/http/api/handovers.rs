@@ -48,8 +48,8 @@ const LARGEST_PAGE: usize = 200;
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; a repeat is told the first answer")),
     request_body = CreateBody,
     responses(
-        (status = 201, body = HandoverView, headers(("Location" = String, description = "path of the handover"))),
-        (status = 200, description = "The session's live handover, where the bot is configured so", body = HandoverView),
+        (status = 201, body = HandoverView<'_>, headers(("Location" = String, description = "path of the handover"))),
+        (status = 200, description = "The session's live handover, where the bot is configured so", body = HandoverView<'_>),
         CreateProblems,
     ),
 )]
@@ -60,11 +60,21 @@ pub(in crate::http) async fn create(
     body: JsonBody<CreateBody>,
 ) -> Result<Response, Refusal> {
     let open = body.value.check(bot.clone(), &state.callback_urls)?;
-    let keyed = Once { bot, call, request_sha256: body.sha256, makes: Makes::Handover };
+    let keyed = Once {
+        bot,
+        call,
+        request_sha256: body.sha256,
+        makes: Makes::Handover,
+    };
     let handovers = state.handovers.clone();
-    once(&state, keyed, async move |key| match handovers.open(open, key).await? {
-        OpenedAs::New(handover) => Ok(created(&handover)?),
-        OpenedAs::Existing(handover) => Ok(Answer { status: StatusCode::OK, ..created(&handover)? }),
+    once(&state, keyed, async move |key| {
+        match handovers.open(open, key).await? {
+            OpenedAs::New(handover) => Ok(created(&handover)?),
+            OpenedAs::Existing(handover) => Ok(Answer {
+                status: StatusCode::OK,
+                ..created(&handover)?
+            }),
+        }
     })
     .await
 }
@@ -79,7 +89,7 @@ pub(in crate::http) async fn create(
         ("limit" = Option<u16>, Query, description = "1 to 200, 50 when not given"),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),
-    responses((status = 200, body = HandoverListView), CallProblems),
+    responses((status = 200, body = HandoverListView<'_>), CallProblems),
 )]
 pub(in crate::http) async fn list(
     State(state): State<ApiState>,
@@ -97,14 +107,20 @@ pub(in crate::http) async fn list(
     let page = state.handovers.store().handovers(filter).await?;
     let last = page.handovers.last().filter(|_| page.more);
     let next_cursor = last.map(|handover| handover.id().to_string());
-    respond(StatusCode::OK, &HandoverListView { data: page.handovers.iter().map(HandoverView::of).collect(), next_cursor })
+    respond(
+        StatusCode::OK,
+        &HandoverListView {
+            data: page.handovers.iter().map(HandoverView::of).collect(),
+            next_cursor,
+        },
+    )
 }
 
 /// Look at one handover
 #[utoipa::path(
     get, path = "/v1/handovers/{id}", tag = "handovers", operation_id = "getHandover",
     params(("id" = String, Path, description = "the handover's id")),
-    responses((status = 200, body = HandoverView), ReadProblems),
+    responses((status = 200, body = HandoverView<'_>), ReadProblems),
 )]
 pub(in crate::http) async fn get(
     State(state): State<ApiState>,
@@ -122,7 +138,7 @@ pub(in crate::http) async fn get(
     patch, path = "/v1/handovers/{id}", tag = "handovers", operation_id = "updateHandover",
     params(("id" = String, Path, description = "the handover's id")),
     request_body = UpdateBody,
-    responses((status = 202, body = HandoverView), UpdateProblems),
+    responses((status = 202, body = HandoverView<'_>), UpdateProblems),
 )]
 pub(in crate::http) async fn update(
     State(state): State<ApiState>,
@@ -147,12 +163,21 @@ pub(in crate::http) fn accepted(handover: &Handover) -> Result<Answer, Refusal> 
 }
 
 fn of_handover(status: StatusCode, handover: &Handover) -> Result<Answer, Refusal> {
-    Answer::json(status, &HandoverView::of(handover), Reference::Handover(handover.id().clone()))
+    Answer::json(
+        status,
+        &HandoverView::of(handover),
+        Reference::Handover(handover.id().clone()),
+    )
 }
 
 fn respond(status: StatusCode, view: &impl Serialize) -> Result<Response, Refusal> {
     let body = serde_json::to_string(view).map_err(|_plain_values_serialise| internal())?;
-    Ok((status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+    Ok((
+        status,
+        [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body,
+    )
+        .into_response())
 }
 
 fn states(text: Option<&str>) -> Result<Vec<domain::State>, Refusal> {
@@ -168,7 +193,8 @@ fn states(text: Option<&str>) -> Result<Vec<domain::State>, Refusal> {
 
 fn cursor(text: Option<&str>) -> Result<Option<HandoverId>, Refusal> {
     let Some(text) = text else { return Ok(None) };
-    let id = HandoverId::parse(text).ok_or_else(|| wrong("cursor", "must be the `nextCursor` of an earlier page".to_owned()))?;
+    let id = HandoverId::parse(text)
+        .ok_or_else(|| wrong("cursor", "must be the `nextCursor` of an earlier page".to_owned()))?;
     Ok(Some(id))
 }
 

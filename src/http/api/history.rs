@@ -69,7 +69,11 @@ impl HistoryBody {
                 faults.add(&at, "must have text or cards");
             }
             no_attachments(&at, &message.attachments, faults);
-            history.push(HistoryMessage { author_type: message.author_type, text: message.text, cards: message.cards });
+            history.push(HistoryMessage {
+                author_type: message.author_type,
+                text: message.text,
+                cards: message.cards,
+            });
         }
         newest(history)
     }
@@ -78,7 +82,10 @@ impl HistoryBody {
 pub(super) fn check_cards(at: &str, cards: &[RawJson], faults: &mut Faults) {
     for (n, card) in cards.iter().enumerate() {
         if serde_json::from_str::<CardBody>(card.as_str()).is_err() {
-            faults.add(format!("{at}/cards/{n}"), "must be an object with `content`, and `contentType` as a string if given");
+            faults.add(
+                format!("{at}/cards/{n}"),
+                "must be an object with `content`, and `contentType` as a string if given",
+            );
         }
     }
 }
@@ -96,7 +103,14 @@ fn newest(mut history: Vec<HistoryMessage>) -> Vec<HistoryMessage> {
     let left_out = history.len() - (MOST - 1);
     history.drain(..left_out);
     let text = Some(format!("{left_out} earlier messages were left out."));
-    history.insert(0, HistoryMessage { author_type: AuthorType::Bot, text, cards: Vec::new() });
+    history.insert(
+        0,
+        HistoryMessage {
+            author_type: AuthorType::Bot,
+            text,
+            cards: Vec::new(),
+        },
+    );
     history
 }
 
@@ -112,7 +126,9 @@ mod tests {
     }
 
     fn said(count: usize) -> String {
-        let messages: Vec<_> = (0..count).map(|n| serde_json::json!({"authorType": "user", "text": n.to_string()})).collect();
+        let messages: Vec<_> = (0..count)
+            .map(|n| serde_json::json!({"authorType": "user", "text": n.to_string()}))
+            .collect();
         serde_json::json!({ "messages": messages }).to_string()
     }
 
@@ -129,13 +145,18 @@ mod tests {
         assert_eq!(history.len(), 200);
         assert_eq!(history[0].text.as_deref(), Some("2 earlier messages were left out."));
         assert_eq!(history[0].author_type, AuthorType::Bot);
-        assert_eq!((history[1].text.as_deref(), history[199].text.as_deref()), (Some("2"), Some("200")));
+        assert_eq!(
+            (history[1].text.as_deref(), history[199].text.as_deref()),
+            (Some("2"), Some("200"))
+        );
     }
 
     #[test]
     fn cards_keep_their_bytes_and_faults_name_their_place() {
         let card = r#"{"content": {"b":1.0,  "a":2}}"#;
-        let (history, faults) = checked(&format!(r#"{{"messages":[{{"authorType":"bot","cards":[{card}],"attachments":[]}}]}}"#));
+        let (history, faults) = checked(&format!(
+            r#"{{"messages":[{{"authorType":"bot","cards":[{card}],"attachments":[]}}]}}"#
+        ));
         assert!(faults.is_empty());
         assert_eq!(history[0].cards[0].as_str(), card);
         let (_, faults) = checked(
@@ -144,7 +165,12 @@ mod tests {
         );
         assert_eq!(
             faults,
-            ["/history/messages/0", "/history/messages/1/text", "/history/messages/2/cards/0", "/history/messages/3/attachments"]
+            [
+                "/history/messages/0",
+                "/history/messages/1/text",
+                "/history/messages/2/cards/0",
+                "/history/messages/3/attachments"
+            ]
         );
     }
 }

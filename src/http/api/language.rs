@@ -1,8 +1,8 @@
 //! 8x8 knows 21 languages by codes of its own; bots say BCP 47.
 
 const CODES: [&str; 21] = [
-    "en", "ru", "de", "ja", "es", "fr", "pt", "it", "pl", "hr", "nl", "ar", "da", "ko", "no", "sv", "vi", "cy", "th", "zh-CN",
-    "zh-TW",
+    "en", "ru", "de", "ja", "es", "fr", "pt", "it", "pl", "hr", "nl", "ar", "da", "ko", "no", "sv", "vi", "cy", "th",
+    "zh-CN", "zh-TW",
 ];
 
 /// 8x8's code for a language tag; `None` for a language 8x8 does not know.

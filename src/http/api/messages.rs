@@ -96,7 +96,7 @@ pub(in crate::http) struct TypingBody {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; a repeat is told the first answer"),
     ),
     request_body = MessageBody,
-    responses((status = 202, body = PostedView), CommandProblems),
+    responses((status = 202, body = PostedView<'_>), CommandProblems),
 )]
 pub(in crate::http) async fn post(
     State(state): State<ApiState>,
@@ -106,12 +106,20 @@ pub(in crate::http) async fn post(
     body: JsonBody<MessageBody>,
 ) -> Result<Response, Refusal> {
     let message = body.value.check(id.clone(), body.sha256)?;
-    let keyed = Once { bot: bot.clone(), call, request_sha256: body.sha256, makes: Makes::ChangeOf(id.clone()) };
+    let keyed = Once {
+        bot: bot.clone(),
+        call,
+        request_sha256: body.sha256,
+        makes: Makes::ChangeOf(id.clone()),
+    };
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |key| {
         let sent = handovers.send(&bot, message, key).await?;
         let told = if sent.replayed { Told::Again } else { Told::First };
-        Ok(Answer { told, ..posted(&id, &sent.message, sent.status)? })
+        Ok(Answer {
+            told,
+            ..posted(&id, &sent.message, sent.status)?
+        })
     })
     .await
 }
@@ -133,7 +141,12 @@ pub(in crate::http) async fn typing(
     OptionalJsonBody(body): OptionalJsonBody<TypingBody>,
 ) -> Result<Response, Refusal> {
     let author = body.value.author_type.unwrap_or(AuthorType::User);
-    let keyed = Once { bot: bot.clone(), call, request_sha256: body.sha256, makes: Makes::ChangeOf(id.clone()) };
+    let keyed = Once {
+        bot: bot.clone(),
+        call,
+        request_sha256: body.sha256,
+        makes: Makes::ChangeOf(id.clone()),
+    };
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |_key| {
         handovers.typing(&bot, &id, author).await?;
@@ -143,9 +156,20 @@ pub(in crate::http) async fn typing(
 }
 
 /// The answer to a message that was recorded.
-pub(in crate::http) fn posted(handover: &HandoverId, message: &MessageId, status: MessageStatus) -> Result<Answer, Refusal> {
+pub(in crate::http) fn posted(
+    handover: &HandoverId,
+    message: &MessageId,
+    status: MessageStatus,
+) -> Result<Answer, Refusal> {
     let about = Reference::Message(handover.clone(), message.clone());
-    Answer::json(StatusCode::ACCEPTED, &PostedView { message_id: message, status }, about)
+    Answer::json(
+        StatusCode::ACCEPTED,
+        &PostedView {
+            message_id: message,
+            status,
+        },
+        about,
+    )
 }
 
 impl MessageBody {
@@ -176,7 +200,8 @@ mod tests {
     fn check(json: &str) -> Result<PostMessage, Vec<String>> {
         let id = HandoverId::parse("ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00").unwrap();
         let body: MessageBody = serde_json::from_str(json).unwrap();
-        body.check(id, [0; 32]).map_err(|refusal| refusal.errors.iter().map(|fault| fault.pointer.clone()).collect())
+        body.check(id, [0; 32])
+            .map_err(|refusal| refusal.errors.iter().map(|fault| fault.pointer.clone()).collect())
     }
 
     #[test]
@@ -192,6 +217,9 @@ mod tests {
         assert_eq!(check("{}").unwrap_err(), [""]);
         assert_eq!(check(r#"{"text":"  "}"#).unwrap_err(), ["/text"]);
         assert_eq!(check(r#"{"cards":[1]}"#).unwrap_err(), ["/cards/0"]);
-        assert_eq!(check(r#"{"text":"x","attachments":[{}],"clientMessageId":""}"#).unwrap_err(), ["/attachments", "/clientMessageId"]);
+        assert_eq!(
+            check(r#"{"text":"x","attachments":[{}],"clientMessageId":""}"#).unwrap_err(),
+            ["/attachments", "/clientMessageId"]
+        );
     }
 }

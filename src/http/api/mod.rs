@@ -3,6 +3,7 @@
 mod all_events;
 mod create_body;
 mod end;
+mod event_list;
 mod events;
 mod faults;
 mod follow;

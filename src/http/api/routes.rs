@@ -21,5 +21,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
 
 /// Long polls and streams.
 pub(in crate::http) fn streams() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(events::read)).routes(routes!(all_events::read))
+    OpenApiRouter::new()
+        .routes(routes!(events::read))
+        .routes(routes!(all_events::read))
 }

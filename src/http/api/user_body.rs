@@ -130,9 +130,18 @@ mod tests {
                 "additionalProperties":[{"key":" Intent ","value":" balance"}]}"#,
         );
         assert!(faults.is_empty());
-        assert_eq!((user.name.as_deref(), user.user_id.as_deref(), user.email), (Some(" James "), Some("7"), None));
+        assert_eq!(
+            (user.name.as_deref(), user.user_id.as_deref(), user.email),
+            (Some(" James "), Some("7"), None)
+        );
         assert_eq!(user.language.as_deref(), Some("en"));
-        assert_eq!(user.additional_properties, [Property { key: "Intent".to_owned(), value: " balance".to_owned() }]);
+        assert_eq!(
+            user.additional_properties,
+            [Property {
+                key: "Intent".to_owned(),
+                value: " balance".to_owned()
+            }]
+        );
     }
 
     #[test]
@@ -161,7 +170,9 @@ mod tests {
     #[test]
     fn there_is_room_for_29_properties() {
         let with = |count: usize| {
-            let properties: Vec<_> = (0..count).map(|n| serde_json::json!({"key": format!("k{n}"), "value": "v"})).collect();
+            let properties: Vec<_> = (0..count)
+                .map(|n| serde_json::json!({"key": format!("k{n}"), "value": "v"}))
+                .collect();
             checked(&serde_json::json!({"additionalProperties": properties}).to_string()).1
         };
         assert!(with(29).is_empty());

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::Agent;
-use crate::domain::ConversationId;
 use crate::domain::Control;
+use crate::domain::ConversationId;
 use crate::domain::EndReason;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
@@ -47,7 +47,7 @@ pub(in crate::http) struct HandoverView<'a> {
     conversation_id: Option<&'a ConversationId>,
     channel_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<NamedView>)]
+    #[schema(value_type = Option<NamedView<'_>>)]
     queue: Option<&'a Queue>,
     /// The agents who are in.
     agents: Vec<NamedView<'a>>,
@@ -66,10 +66,16 @@ pub(in crate::http) struct HandoverView<'a> {
     #[serde(serialize_with = "Timestamp::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
-    #[serde(serialize_with = "Timestamp::rfc3339_option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "Timestamp::rfc3339_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, format = DateTime)]
     agent_joined_at: Option<Timestamp>,
-    #[serde(serialize_with = "Timestamp::rfc3339_option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "Timestamp::rfc3339_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
     /// The number of the newest event in the log.
@@ -135,7 +141,10 @@ impl<'a> HandoverView<'a> {
 
 impl<'a> NamedView<'a> {
     fn of(agent: &'a Agent) -> Self {
-        Self { id: &agent.id, name: agent.name.as_deref() }
+        Self {
+            id: &agent.id,
+            name: agent.name.as_deref(),
+        }
     }
 }
 
