@@ -91,7 +91,7 @@ pub struct Progress {
     /// 8x8's newest time of an event that changed the state; an older one may not take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_mark: Option<i64>,
-    /// What CONVERSATION_UPDATE last said of user, queue, channel and number.
+    /// What CONVERSATION_UPDATE last said of user, channel and number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_seen: Option<u64>,
 }

@@ -68,7 +68,7 @@ pub struct ConversationUpdate {
     pub queue_id: Option<String>,
     /// Our own key, sent with the create, so that an orphan finds its handover.
     pub handover: Option<HandoverId>,
-    /// Equal when user, queue, channel and number are; state and agents are told by events of their own.
+    /// Equal when user, channel and number are; state, queue and agents are told by events of their own.
     pub fingerprint: u64,
     /// `data` as 8x8 sent it.
     pub raw: RawJson,

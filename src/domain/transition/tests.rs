@@ -669,7 +669,7 @@ fn typing_is_told_and_not_logged() {
 }
 
 #[test]
-fn only_a_change_of_user_queue_or_channel_is_told_as_an_update() {
+fn only_a_change_of_user_or_channel_is_told_as_an_update() {
     let walk = Walk::to(State::Active)
         .and(update(ConversationState::Active, None, 1, 10))
         .and(update(ConversationState::Active, None, 1, 11));
