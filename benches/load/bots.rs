@@ -77,7 +77,10 @@ impl Bots {
     }
 
     pub(crate) fn urls(&self) -> Vec<String> {
-        self.addrs.iter().map(|addr| format!("http://{addr}/callback")).collect()
+        self.addrs
+            .iter()
+            .map(|addr| format!("http://{addr}/callback"))
+            .collect()
     }
 }
 
@@ -125,8 +128,12 @@ impl Arrivals {
         let Some(at) = number.checked_sub(self.first).and_then(|place| self.at.get(place)) else {
             return false;
         };
-        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
-        let first_time = at.compare_exchange(0, nanos, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let nanos = u64::try_from(self.since.elapsed().as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let first_time = at
+            .compare_exchange(0, nanos, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
         if first_time {
             self.arrived.fetch_add(1, Ordering::AcqRel);
         }

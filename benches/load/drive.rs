@@ -85,7 +85,12 @@ impl Outcome {
 }
 
 /// Each connection sends its next request when it has its answer.
-pub(crate) async fn closed(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: usize, window: Window) -> Outcome {
+pub(crate) async fn closed(
+    addr: SocketAddr,
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    window: Window,
+) -> Outcome {
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
     let begun = Instant::now();
@@ -132,7 +137,12 @@ impl Schedule {
     }
 }
 
-pub(crate) async fn open(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: usize, schedule: Schedule) -> Outcome {
+pub(crate) async fn open(
+    addr: SocketAddr,
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    schedule: Schedule,
+) -> Outcome {
     let due = Arc::new(Semaphore::new(0));
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();

@@ -76,7 +76,10 @@ impl Vendor {
 
     /// `count` events, one conversation after the other, numbered from `first`.
     pub(crate) fn batch(&self, conversations: &[String], first: usize, count: usize) -> Batch {
-        assert!(count <= LARGEST_BATCH, "{count} events would be too old before they are sent");
+        assert!(
+            count <= LARGEST_BATCH,
+            "{count} events would be too old before they are sent"
+        );
         let begun = Instant::now();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut requests = vec![Vec::new(); count];
@@ -102,7 +105,11 @@ impl Vendor {
 
 impl Event {
     pub(crate) fn request(&self) -> Vec<u8> {
-        let fields: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fields: Vec<(&str, &str)> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         wire::request("POST", WEBHOOK_PATH, &fields, &self.body)
     }
 }
@@ -121,7 +128,14 @@ pub(crate) fn message(conversation: &str, number: usize, now: i64) -> Vec<u8> {
     };
     let words = "Thank you for waiting, I am looking at your account now. ";
     let missing = SIZE.saturating_sub(around("").len());
-    around(&words.repeat(missing.div_ceil(words.len())).chars().take(missing).collect::<String>()).into_bytes()
+    around(
+        &words
+            .repeat(missing.div_ceil(words.len()))
+            .chars()
+            .take(missing)
+            .collect::<String>(),
+    )
+    .into_bytes()
 }
 
 /// A free address of this machine.

@@ -185,7 +185,10 @@ impl Gateway {
     pub(crate) fn told(&self) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+        lines
+            .get(lines.len().saturating_sub(10)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 
     fn pid(&self) -> Pid {

@@ -90,20 +90,22 @@ async fn run(args: &Args) {
             let begun = Instant::now();
             println!("{part:?} ...");
             let running = play(*part, &mut bench);
-            tokio::time::timeout(LONGEST_PART, running).await.expect("a part of the benchmark takes too long");
+            tokio::time::timeout(LONGEST_PART, running)
+                .await
+                .expect("a part of the benchmark takes too long");
             println!("{part:?} took {:.0?}", begun.elapsed());
         }
     }
     println!("\n{}", bench.report.table());
     if let Some(file) = &args.json {
-        let text = format!("{:#}\n", bench.report.json(about(args)));
+        let text = format!("{:#}\n", bench.report.json(&about(args)));
         std::fs::write(file, text).expect("the figures are written");
     }
 }
 
 async fn play(part: Part, bench: &mut Bench) {
     match part {
-        Part::Bare => scenarios::bare::run(bench).await,
+        Part::Bare => bare::run(bench).await,
         Part::Ingest => scenarios::ingest::rate(bench).await,
         Part::Latency => scenarios::ingest::latency(bench).await,
         Part::EndToEnd => scenarios::end_to_end::run(bench).await,

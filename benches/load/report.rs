@@ -116,7 +116,7 @@ impl Report {
         table
     }
 
-    pub(crate) fn json(&self, about: Value) -> Value {
+    pub(crate) fn json(&self, about: &Value) -> Value {
         let rows: Vec<Value> = self
             .sections
             .iter()
@@ -149,7 +149,9 @@ fn number(value: f64) -> String {
     } else {
         text
     };
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let (whole, rest) = text
+        .split_once('.')
+        .map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
     let mut grouped = String::new();
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place).is_multiple_of(3) && !grouped.ends_with('-') {

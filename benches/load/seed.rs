@@ -63,7 +63,10 @@ pub(crate) async fn plant(setup: &Setup, seed: &Seed) -> Vec<String> {
         let store = Arc::clone(&store);
         async move {
             let handover = live(number, number % bots, now);
-            let opened = store.open(handover.clone(), None).await.expect("the store takes a handover");
+            let opened = store
+                .open(handover.clone(), None)
+                .await
+                .expect("the store takes a handover");
             assert_eq!(opened, Opened::Done);
             if seed.events > 0 {
                 let committed = store.commit(backlog(handover, seed.events, now)).await;
@@ -92,7 +95,9 @@ pub(crate) fn live(number: usize, bot: usize, now: Timestamp) -> Handover {
         queue_id: Some("101".to_owned()),
         bot_session_id: Some(format!("session-{number:08}")),
         one_per_session: true,
-        metadata: Some(RawJson::parse(r#"{"site":"www.example.com","page":"/account/balance","visit":1713}"#).expect("is JSON")),
+        metadata: Some(
+            RawJson::parse(r#"{"site":"www.example.com","page":"/account/balance","visit":1713}"#).expect("is JSON"),
+        ),
         callback_url: None,
         reopened_from: None,
         timers: Timers {
@@ -115,13 +120,19 @@ pub(crate) fn live(number: usize, bot: usize, now: Timestamp) -> Handover {
     progress.state = State::Active;
     progress.conversation = ConversationId::parse(&conversation(number));
     progress.agent_joined_at = Some(now);
-    let agent = format!(r#"[{{"id":"agent-1","name":"Ada Agent","present":true,"joined":{}}}]"#, now.as_millis());
+    let agent = format!(
+        r#"[{{"id":"agent-1","name":"Ada Agent","present":true,"joined":{}}}]"#,
+        now.as_millis()
+    );
     progress.agents = serde_json::from_str(&agent).expect("is an agent");
     handover
 }
 
 fn backlog(mut handover: Handover, events: usize, now: Timestamp) -> Commit {
-    let events = (1..).take(events).map(|sequence| said(&handover, sequence, now)).collect();
+    let events = (1..)
+        .take(events)
+        .map(|sequence| said(&handover, sequence, now))
+        .collect();
     handover.version += 1;
     handover.progress.last_sequence = u64::try_from(Vec::len(&events)).expect("few");
     Commit {

@@ -29,21 +29,17 @@ impl Connection {
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
         self.buffer.clear();
         self.stream.write_all(request).await?;
-        let head = loop {
+        loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if let Some(head) = Head::read(&self.buffer) {
-                break head;
-            }
-        };
-        while self.buffer.len() < head.length + head.body {
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+            if let Some(head) = Head::read(&self.buffer)
+                && self.buffer.len() >= head.length + head.body
+            {
+                self.body_at = head.length;
+                return head.status();
             }
         }
-        self.body_at = head.length;
-        head.status()
     }
 
     /// The body of the last answer.
@@ -71,7 +67,10 @@ impl<'a> Head<'a> {
             length: end + 4,
             body: 0,
         };
-        head.body = head.field("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        head.body = head
+            .field("content-length")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         Some(head)
     }
 
@@ -97,7 +96,9 @@ pub(crate) fn request(method: &str, path: &str, fields: &[(&str, &str)], body: &
         }
     }
     if method != "GET" {
-        request.extend_from_slice(format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()).as_bytes());
+        request.extend_from_slice(
+            format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()).as_bytes(),
+        );
     }
     request.extend_from_slice(b"\r\n");
     request.extend_from_slice(body);

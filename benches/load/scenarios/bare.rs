@@ -125,8 +125,14 @@ async fn verification(count: usize) -> f64 {
         .collect();
     let mut begun = Instant::now();
     for (number, (headers, body)) in signed.iter().cycle().take(count + 1).enumerate() {
-        let proven = verifier.verify(headers, body.clone(), clock.now()).await.expect("is signed");
-        assert!(matches!(std::hint::black_box(webhook::decode(&proven)), Decoded::Event(_)));
+        let proven = verifier
+            .verify(headers, body.clone(), clock.now())
+            .await
+            .expect("is signed");
+        assert!(matches!(
+            std::hint::black_box(webhook::decode(&proven)),
+            Decoded::Event(_)
+        ));
         if number == 0 {
             // The key is known from here on.
             begun = Instant::now();
@@ -153,7 +159,7 @@ async fn group_commit(bench: &Bench, count: usize) -> (f64, Histogram<u64>) {
         callers.spawn(async move {
             let mut latencies = drive::histogram();
             for turn in 0..count / CALLERS {
-                let handover = own.iter_mut().nth(turn % HANDOVERS_EACH).expect("there are so many");
+                let handover = own.get_mut(turn % HANDOVERS_EACH).expect("there are so many");
                 let commit = next(handover);
                 let sent = Instant::now();
                 assert_eq!(store.commit(commit).await.expect("commits"), Committed::Done);
@@ -164,7 +170,9 @@ async fn group_commit(bench: &Bench, count: usize) -> (f64, Histogram<u64>) {
     }
     let mut latencies = drive::histogram();
     while let Some(own) = callers.join_next().await {
-        latencies.add(own.expect("a caller fails")).expect("the bounds are the same");
+        latencies
+            .add(own.expect("a caller fails"))
+            .expect("the bounds are the same");
     }
     let rate = drive::per_second(count / CALLERS * CALLERS, begun.elapsed());
     store.close();

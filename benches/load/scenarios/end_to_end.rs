@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::bots::Arrivals;
 use crate::bots::Bots;
+use crate::bots::Seen;
 use crate::drive;
 use crate::drive::Schedule;
 use crate::report::Limit;
@@ -17,6 +18,7 @@ use crate::report::Row;
 use crate::scenarios::ingest::note;
 use crate::scenarios::rig::Bench;
 use crate::scenarios::rig::CONNECTIONS;
+use crate::scenarios::rig::Rig;
 use crate::scenarios::rig::cpu_row;
 use crate::scenarios::rig::signing_row;
 
@@ -33,16 +35,28 @@ pub(crate) async fn run(bench: &mut Bench) {
     let bots = Bots::start(BOTS, THINK).await;
     let seen = Arc::clone(&bots.seen);
     let rig = bench.rig(HANDOVERS, Some(bots)).await;
-    let addr = rig.gateway.addr;
-    let mut lost = 0;
+    let sent = WARM_UP + bench.events(60_000);
+    let mut lost = sustained(bench, &rig, &seen, sent).await;
+    lost += latency(bench, &rig, &seen, sent).await;
+    let out_of_order = seen.out_of_order.load(Ordering::Relaxed);
+    let rows = vec![
+        Row::new("acknowledged events lost", as_figure(lost), "").must(Limit::AtMost(0.0)),
+        Row::new("events out of order", as_figure(out_of_order), "").must(Limit::AtMost(0.0)),
+    ];
+    bench.report.section("end to end, all of it", rows);
+    rig.gateway.stop().await;
+}
 
+/// Sends events up to number `end`. How many were lost.
+async fn sustained(bench: &mut Bench, rig: &Rig, seen: &Seen, end: usize) -> usize {
+    let addr = rig.gateway.addr;
     let (warm_up, _) = rig.sign(0, WARM_UP);
     let window = Arc::new(Semaphore::new(WINDOW));
     let arrivals = seen.expect(0, WARM_UP, Some(Arc::clone(&window)));
     drive::closed(addr, warm_up, CONNECTIONS, Some(window)).await;
-    lost += missing(&arrivals, WARM_UP).await;
+    let mut lost = missing(&arrivals, WARM_UP).await;
 
-    let count = bench.events(60_000);
+    let count = end - WARM_UP;
     let (requests, signing) = rig.sign(WARM_UP, count);
     let window = Arc::new(Semaphore::new(WINDOW));
     let arrivals = seen.expect(WARM_UP, count, Some(Arc::clone(&window)));
@@ -61,15 +75,18 @@ pub(crate) async fn run(bench: &mut Bench) {
     let title = "end to end: webhook in, bot's 200; 1,000 handovers, 20 bots answering in 20 ms";
     bench.report.section(title, rows);
     note(bench, outcome.complaint("end to end"));
+    lost
+}
 
-    let first = WARM_UP + count;
+/// Sends events from number `first` on. How many were lost.
+async fn latency(bench: &mut Bench, rig: &Rig, seen: &Seen, first: usize) -> usize {
     let count = bench.events(20_000);
     let (requests, signing) = rig.sign(first, count);
     let arrivals = seen.expect(first, count, None);
     let schedule = Schedule::soon(OPEN_RATE);
     let before = rig.gateway.cpu();
-    let outcome = drive::open(addr, requests, CONNECTIONS, schedule).await;
-    lost += missing(&arrivals, outcome.acked).await;
+    let outcome = drive::open(rig.gateway.addr, requests, CONNECTIONS, schedule).await;
+    let lost = missing(&arrivals, outcome.acked).await;
     let after = rig.gateway.cpu();
     let latencies = added(&arrivals, count, schedule, |_| true);
     let at = |percent| drive::millis(&latencies, percent);
@@ -81,12 +98,11 @@ pub(crate) async fn run(bench: &mut Bench) {
         Row::new("p99.9", at(99.9), "ms"),
         cpu_row(before, after, count),
         signing_row(signing, count),
-        Row::new("acknowledged events lost, in all of end to end", count_row(lost), "").must(Limit::AtMost(0.0)),
-        Row::new("events out of order", count_row(seen.out_of_order.load(Ordering::Relaxed)), "").must(Limit::AtMost(0.0)),
     ];
-    bench.report.section("added latency, open loop at 1,000/s, from due to arrived at the bot", rows);
+    let title = "added latency, open loop at 1,000/s, from due to arrived at the bot";
+    bench.report.section(title, rows);
     note(bench, outcome.complaint("added latency"));
-    rig.gateway.stop().await;
+    lost
 }
 
 /// Waits for what was acknowledged. How many of it never came.
@@ -112,6 +128,6 @@ pub(crate) fn added(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
-pub(crate) fn count_row(count: usize) -> f64 {
+pub(crate) fn as_figure(count: usize) -> f64 {
     count as f64
 }

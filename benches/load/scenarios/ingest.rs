@@ -30,7 +30,11 @@ pub(crate) async fn rate(bench: &mut Bench) {
     ];
     if let Some(bare) = bench.bare {
         rows.push(Row::new("  of the empty handler", 100.0 * rate / bare.answers, "%"));
-        rows.push(Row::new("  of verification on one core", 100.0 * rate / bare.verifications, "%"));
+        rows.push(Row::new(
+            "  of verification on one core",
+            100.0 * rate / bare.verifications,
+            "%",
+        ));
         rows.push(Row::new("  of group commit alone", 100.0 * rate / bare.commits, "%"));
     }
     for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
@@ -67,7 +71,10 @@ pub(crate) async fn latency(bench: &mut Bench) {
         cpu_row(before, after, count),
         signing_row(signing, count),
     ];
-    bench.report.section("ack latency, open loop at 2,000/s, from the moment a webhook was due", rows);
+    bench.report.section(
+        "ack latency, open loop at 2,000/s, from the moment a webhook was due",
+        rows,
+    );
     note(bench, outcome.complaint("ack latency"));
     rig.gateway.stop().await;
 }

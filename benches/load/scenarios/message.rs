@@ -40,11 +40,13 @@ pub(crate) async fn run(bench: &mut Bench) {
 
     let mut pairs = Vec::new();
     for _ in 0..HANDOVERS {
-        let handover = through.post("/v1/handovers", &json!({"user": {"name": "James Jones"}}), 201).await;
-        let handover = handover["id"].as_str().expect("has an id").to_owned();
+        let handover = through
+            .post("/v1/handovers", &json!({"user": {"name": "James Jones"}}), 201)
+            .await;
+        let handover = text(&handover, "id");
         let create = json!({"user": {"name": "James Jones"}, "channelId": "bench-channel"});
         let conversation = direct.post("/chat-gateway/v1/conversations", &create, 202).await;
-        let conversation = conversation["conversationId"].as_str().expect("has an id").to_owned();
+        let conversation = text(&conversation, "conversationId");
         pairs.push((
             format!("/v1/handovers/{handover}/messages"),
             format!("/chat-gateway/v1/conversations/{conversation}/messages"),
@@ -54,13 +56,15 @@ pub(crate) async fn run(bench: &mut Bench) {
     let count = bench.events(6000);
     let (mut both, mut alone, mut added) = (drive::histogram(), drive::histogram(), drive::histogram());
     for (number, (own, other)) in pairs.iter().cycle().take(WARM_UP + count).enumerate() {
-        let text = format!("I would like my balance please ({number})");
+        let said = format!("I would like my balance please ({number})");
         let begun = Instant::now();
-        let answer = through.post(own, &json!({"text": text}), 202).await;
+        let answer = through.post(own, &json!({"text": said}), 202).await;
         let with_gateway = begun.elapsed();
-        assert_eq!(answer["status"], "accepted");
+        assert_eq!(text(&answer, "status"), "accepted");
         let begun = Instant::now();
-        direct.post(other, &json!({"authorType": "user", "text": text}), 202).await;
+        direct
+            .post(other, &json!({"authorType": "user", "text": said}), 202)
+            .await;
         let without = begun.elapsed();
         if number >= WARM_UP {
             both.saturating_record(drive::micros(with_gateway));
@@ -102,6 +106,11 @@ impl Client {
         assert_eq!(status, expected, "{}", String::from_utf8_lossy(body));
         serde_json::from_slice(body).unwrap_or_default()
     }
+}
+
+fn text(answer: &Value, field: &str) -> String {
+    let text = answer.get(field).and_then(Value::as_str);
+    text.expect("an answer has this field").to_owned()
 }
 
 fn sha256(text: &str) -> String {

@@ -14,7 +14,7 @@ use crate::report::Limit;
 use crate::report::Row;
 use crate::scenarios::end_to_end::BOTS;
 use crate::scenarios::end_to_end::THINK;
-use crate::scenarios::end_to_end::count_row;
+use crate::scenarios::end_to_end::as_figure;
 use crate::scenarios::rig::Bench;
 use crate::seed;
 use crate::seed::Seed;
@@ -37,7 +37,7 @@ pub(crate) async fn run(bench: &mut Bench) {
         events: EVENTS_EACH,
     };
     let conversations = seed::plant(&setup, &seed).await;
-    let conversation = conversations.last().expect("there is one");
+    let request = vendor.event(conversations.last().expect("there is one"), 0).request();
 
     // Killed in the middle of delivering, so that the next start has a log to recover.
     let gateway = Gateway::start(&setup).await;
@@ -46,50 +46,78 @@ pub(crate) async fn run(bench: &mut Bench) {
     let size = std::fs::metadata(setup.database()).map_or(0, |file| file.len());
     let cold = forget_pages(&setup);
 
-    let accepted = bots.seen.accepted.load(Ordering::Relaxed);
-    let request = vendor.event(conversation, 0).request();
-    let begun = Instant::now();
-    let mut gateway = Gateway::spawn(&setup).await;
-    let mut delivered = None;
-    let answered = loop {
-        delivered = delivered.or_else(|| (bots.seen.accepted.load(Ordering::Relaxed) > accepted).then(|| begun.elapsed()));
-        if let Ok(mut connection) = Connection::open(gateway.addr).await
-            && let Ok(200..300) = connection.exchange(&request).await
-        {
-            break begun.elapsed();
-        }
-        gateway.still_runs();
-        assert!(begun.elapsed() < GIVE_UP, "no answer after a restart: {}", gateway.told());
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
-    let delivered = loop {
-        match delivered {
-            Some(after) => break after,
-            None => {
-                assert!(begun.elapsed() < GIVE_UP, "nothing is delivered after a restart: {}", gateway.told());
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                delivered = (bots.seen.accepted.load(Ordering::Relaxed) > accepted).then(|| begun.elapsed());
-            }
-        }
-    };
-    let rss = gateway.rss();
+    let restarted = restart(&setup, &bots, &request).await;
+    let rss = restarted.gateway.rss();
     let before = bots.seen.accepted.load(Ordering::Relaxed);
     tokio::time::sleep(DRAINING).await;
     let drained = bots.seen.accepted.load(Ordering::Relaxed) - before;
+    restarted.gateway.kill();
+    let out_of_order = bots.seen.out_of_order.load(Ordering::Relaxed);
     let rows = vec![
-        Row::new("from start to the first 2xx for a webhook", drive_ms(answered), "ms")
-            .must(Limit::AtMost(5000.0))
-            .goal(Limit::AtMost(1000.0)),
-        Row::new("from start to the first delivery accepted", drive_ms(delivered), "ms"),
-        Row::new("rate at which the backlog drains", drive::per_second(drained, DRAINING), "/s"),
+        Row::new(
+            "from start to the first 2xx for a webhook",
+            millis(restarted.answered),
+            "ms",
+        )
+        .must(Limit::AtMost(5000.0))
+        .goal(Limit::AtMost(1000.0)),
+        Row::new(
+            "from start to the first delivery accepted",
+            millis(restarted.delivered),
+            "ms",
+        ),
+        Row::new(
+            "rate at which the backlog drains",
+            drive::per_second(drained, DRAINING),
+            "/s",
+        ),
         Row::new("size of the database", megabytes(size), "MB"),
         Row::new("memory then", megabytes(rss), "MB"),
-        Row::new("events out of order", count_row(bots.seen.out_of_order.load(Ordering::Relaxed)), "").must(Limit::AtMost(0.0)),
+        Row::new("events out of order", as_figure(out_of_order), "").must(Limit::AtMost(0.0)),
     ];
     let (events, cache) = (handovers * EVENTS_EACH, if cold { "cold" } else { "warm" });
     let title = format!("restart after SIGKILL, {events} events undelivered in {handovers} handovers, {cache} cache");
     bench.report.section(&title, rows);
-    gateway.kill();
+}
+
+struct Restarted {
+    gateway: Gateway,
+    answered: Duration,
+    delivered: Duration,
+}
+
+/// Starts it, and tries the webhook and looks at the bots until both have seen something of it.
+async fn restart(setup: &Setup, bots: &Bots, request: &[u8]) -> Restarted {
+    let accepted = || bots.seen.accepted.load(Ordering::Relaxed);
+    let before = accepted();
+    let (mut answered, mut delivered) = (None, None);
+    let begun = Instant::now();
+    let mut gateway = Gateway::spawn(setup).await;
+    loop {
+        if answered.is_none() && takes(&gateway, request).await {
+            answered = Some(begun.elapsed());
+        }
+        if delivered.is_none() && accepted() > before {
+            delivered = Some(begun.elapsed());
+        }
+        if let (Some(answered), Some(delivered)) = (answered, delivered) {
+            return Restarted {
+                gateway,
+                answered,
+                delivered,
+            };
+        }
+        gateway.still_runs();
+        assert!(begun.elapsed() < GIVE_UP, "it does not come back: {}", gateway.told());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn takes(gateway: &Gateway, request: &[u8]) -> bool {
+    match Connection::open(gateway.addr).await {
+        Ok(mut connection) => matches!(connection.exchange(request).await, Ok(200..300)),
+        Err(_not_yet) => false,
+    }
 }
 
 /// Has the system forget what it holds of the files. Whether it did.
@@ -99,13 +127,19 @@ fn forget_pages(setup: &Setup) -> bool {
     [database, wal].iter().filter(|file| file.exists()).all(|file| {
         let file = format!("of={}", file.display());
         let dd = Command::new("dd")
-            .args([&file, "oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none"])
+            .args([
+                &file,
+                "oflag=nocache",
+                "conv=notrunc,fdatasync",
+                "count=0",
+                "status=none",
+            ])
             .status();
         dd.is_ok_and(|status| status.success())
     })
 }
 
-fn drive_ms(time: Duration) -> f64 {
+fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 

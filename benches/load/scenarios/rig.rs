@@ -39,7 +39,7 @@ pub(crate) struct Rig {
     pub(crate) gateway: Gateway,
     pub(crate) vendor: Vendor,
     pub(crate) conversations: Vec<String>,
-    pub(crate) bots: Option<Bots>,
+    _bots: Option<Bots>,
     _folder: TempDir,
 }
 
@@ -50,7 +50,10 @@ impl Bench {
     }
 
     pub(crate) fn new_folder(&self) -> TempDir {
-        tempfile::Builder::new().prefix("load-").tempdir_in(&self.folder).expect("a folder for the store")
+        tempfile::Builder::new()
+            .prefix("load-")
+            .tempdir_in(&self.folder)
+            .expect("a folder for the store")
     }
 
     pub(crate) async fn rig(&self, handovers: usize, bots: Option<Bots>) -> Rig {
@@ -64,7 +67,7 @@ impl Bench {
             gateway,
             vendor,
             conversations,
-            bots,
+            _bots: bots,
             _folder: folder,
         }
     }
