@@ -16,6 +16,8 @@ mod query;
 mod router;
 mod running_keys;
 mod server;
+#[cfg(test)]
+mod tests;
 mod webhook;
 mod webhook_answer;
 
