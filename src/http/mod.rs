@@ -21,6 +21,9 @@ mod tests;
 mod webhook;
 mod webhook_answer;
 
+/// What is served; those who put the gateway together hand it on without knowing axum.
+pub use axum::Router;
+
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;
 pub use bot_auth::BotKeys;

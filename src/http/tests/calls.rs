@@ -154,3 +154,21 @@ async fn an_update_needs_something_to_change() {
         updated.text
     );
 }
+
+#[tokio::test]
+async fn the_documents_are_served_without_a_key_and_without_the_network() {
+    let gateway = Gateway::start().await;
+    let nobody = [("authorization", "")];
+    let document = gateway.call_with("GET", "/openapi.json", "", &nobody).await;
+    assert_eq!(
+        (document.status, document.json()["openapi"].as_str()),
+        (200, Some("3.1.0"))
+    );
+    let page = gateway.call_with("GET", "/docs/", "", &nobody).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains("src=\"http"), "{}", page.text);
+    assert_eq!(
+        gateway.call_with("GET", "/docs", "", &nobody).await.header("location"),
+        Some("/docs/")
+    );
+}

@@ -204,7 +204,7 @@ async fn base_url(supervisor: &Supervisor) -> Url {
     supervisor.run(async move {
         axum::serve(listener, Router::new().fallback(eight_by_eight))
             .await
-            .unwrap()
+            .unwrap();
     });
     url.parse().unwrap()
 }

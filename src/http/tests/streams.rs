@@ -49,14 +49,19 @@ async fn a_long_poll_answers_as_soon_as_something_is_logged() {
     let feed = format!("/v1/events?after={}&wait=20s", now["nextCursor"].as_str().unwrap());
     let (poll, end) = (format!("{path}/events?after=1&wait=20"), format!("{path}/end"));
     let started = Instant::now();
-    let (polled, fed, _ended) = tokio::join!(
+    let (polled, followed, _ended) = tokio::join!(
         gateway.call("GET", &poll, ""),
         gateway.call("GET", &feed, ""),
         gateway.call("POST", &end, "{}")
     );
     assert!(started.elapsed() < Duration::from_secs(15));
     assert_eq!(polled.json()["data"][0]["type"], "handover.ended", "{}", polled.text);
-    assert_eq!(fed.json()["data"][0]["type"], "handover.ended", "{}", fed.text);
+    assert_eq!(
+        followed.json()["data"][0]["type"],
+        "handover.ended",
+        "{}",
+        followed.text
+    );
 }
 
 #[tokio::test]
