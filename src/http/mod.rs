@@ -19,6 +19,9 @@ mod server;
 mod webhook;
 mod webhook_answer;
 
+/// What [`serve`] serves.
+pub use axum::Router;
+
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;
 pub use bot_auth::BotKeys;
