@@ -21,7 +21,7 @@ mod tests;
 mod webhook;
 mod webhook_answer;
 
-/// What is served; those who put the gateway together hand it on without knowing axum.
+/// What [`serve`] serves.
 pub use axum::Router;
 
 pub use api::ApiState;
