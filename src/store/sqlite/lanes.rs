@@ -26,11 +26,11 @@ use crate::store::sqlite::error::failed;
 use crate::store::sqlite::log;
 
 const DUE_LANES: &str = "SELECT handover, bot, due_at FROM lane
- WHERE head < tail AND stopped = 0 AND due_at <= ?1 ORDER BY due_at";
+ WHERE head < tail AND stopped = 0 AND due_at <= ?1 ORDER BY due_at, handover";
 
 const DUE_ASIDES: &str =
     "SELECT d.event, d.handover, d.bot, d.due_at FROM delivery d JOIN lane l ON l.handover = d.handover
- WHERE d.status = 'aside' AND d.due_at <= ?1 AND l.stopped = 0 ORDER BY d.due_at";
+ WHERE d.status = 'aside' AND d.due_at <= ?1 AND l.stopped = 0 ORDER BY d.due_at, d.event";
 
 /// The lowest event past the head. One recorded while its bot had no address is passed over.
 const LANE_HEAD: &str = "SELECT e.id, e.type, e.sequence, e.at, e.state, e.late, e.extra,

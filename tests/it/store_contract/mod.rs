@@ -1,0 +1,12 @@
+//! What `store/port.rs` promises, asked of every store there is, and of a model in memory that is plain enough to trust.
+
+mod commits;
+mod files;
+mod fixtures;
+mod histories;
+mod inbox;
+mod keys;
+mod lanes;
+mod pages;
+mod pruning;
+mod stand;
