@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod demo;
 pub mod domain;
 pub mod handovers;
+pub mod http;
 pub mod outbound;
 pub mod problem;
 pub mod sandbox;

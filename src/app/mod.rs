@@ -1,8 +1,9 @@
 //! The composition root: settings become adapters, services, routers and tasks. Nothing else sees all of them.
 
 mod build;
-//mod gateway;
+mod gateway;
+mod surface;
 
 pub use build::BuildError;
-//pub use gateway::Gateway;
-//pub use gateway::StartError;
+pub use gateway::Gateway;
+pub use gateway::StartError;

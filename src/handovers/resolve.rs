@@ -13,6 +13,7 @@ use crate::domain::ConversationId;
 use crate::domain::ConversationState;
 use crate::domain::HandoverId;
 use crate::domain::MessagePart;
+use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
 use crate::domain::State;
 use crate::domain::Timestamp;
@@ -54,21 +55,10 @@ impl Handovers {
         let Ok(ours) = self.parts.store.messages(&target.slot.id).await else {
             return Presence::CouldNotTell;
         };
-        let same = |message: &&crate::domain::MessageRecord| {
-            message.author == part.author && message.text == part.text && message.id != part.message
-        };
-        let accounted: Vec<Timestamp> = ours
-            .iter()
-            .filter(same)
-            .filter(|message| message.status == MessageStatus::Accepted)
-            .map(|message| message.created_at)
-            .collect();
-        let from = accounted
-            .iter()
-            .copied()
-            .chain([record.created_at])
-            .min()
-            .unwrap_or(record.created_at);
+        let known = Known::of(&ours, part);
+        let from = known
+            .earliest
+            .map_or(record.created_at, |earliest| earliest.min(record.created_at));
         let Ok(theirs) = target
             .tenant
             .chat_gateway
@@ -78,7 +68,7 @@ impl Handovers {
             return Presence::CouldNotTell;
         };
         let settled = self.parts.clock.now() >= since.plus(SETTLE);
-        match judge(&theirs, part, from, accounted.len()) {
+        match judge(&theirs, part, from, &known) {
             Presence::Absent if !settled => Presence::CouldNotTell,
             presence => presence,
         }
@@ -131,29 +121,53 @@ impl Handovers {
         }
     }
 
-    /// Whether a conversation whose last agent left goes on.
-    pub(super) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>) {
+    /// Asks 8x8 whether a conversation whose last agent left goes on. `false` when there is no answer on record.
+    pub(super) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>) -> bool {
         let Some(conversation) = slot.handover.lock().await.progress.conversation.clone() else {
-            return;
+            return false;
         };
         let Some(tenant) = self.tenant_of(slot).await else {
-            return;
+            return false;
         };
         let answer = match tenant.chat_gateway.get(&conversation).await {
             Ok(view) => answer(&view),
             Err(error) if error.is_not_found() => Answer::Over,
             Err(_) => Answer::CouldNotTell,
         };
-        if let Err(error) = self.change(slot, Input::Asked(answer), Along::default()).await {
+        let asked = self.change(slot, Input::Asked(answer), Along::default()).await;
+        if let Err(error) = &asked {
             tracing::warn!(handover.id = %slot.id, error = %error, "8x8's answer could not be recorded, it is asked again");
-            self.deadlines.add(self.parts.clock.now().plus(LATER_LOOK), &slot.id);
+        }
+        asked.is_ok()
+    }
+}
+
+/// Our other messages of the same author and text.
+struct Known {
+    earliest: Option<Timestamp>,
+    accepted: usize,
+    /// Those whose own fate was never known.
+    unconfirmed: usize,
+}
+
+impl Known {
+    fn of(ours: &[MessageRecord], part: &MessagePart) -> Self {
+        let same: Vec<&MessageRecord> = ours
+            .iter()
+            .filter(|message| message.author == part.author && message.text == part.text && message.id != part.message)
+            .collect();
+        let count = |status| same.iter().filter(|message| message.status == status).count();
+        Self {
+            earliest: same.iter().map(|message| message.created_at).min(),
+            accepted: count(MessageStatus::Accepted),
+            unconfirmed: count(MessageStatus::Unconfirmed),
         }
     }
 }
 
-/// More of the same text by the same author than we know to be there: ours is. Where a message could be ours or an older
-/// one, as one of the history, that is said.
-fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted: usize) -> Presence {
+/// More of the same text by the same author than could be others of ours: this one is there. Where a message could be
+/// this one or an older one, as one of the history, that is said.
+fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, known: &Known) -> Presence {
     let same = |message: &&MessageView| {
         message.author_type == part.author.as_str() && message.text == part.text.as_deref().unwrap_or_default()
     };
@@ -165,9 +179,9 @@ fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, accounted:
     let oldest = theirs.iter().filter_map(|message| message.created_at).min();
     let complete =
         theirs.len() < usize::try_from(LOOK_AT).unwrap_or(usize::MAX) || oldest.is_some_and(|at| at < from.minus(WIDE));
-    if near > accounted {
+    if near > known.accepted + known.unconfirmed {
         Presence::Present
-    } else if wide <= accounted && complete {
+    } else if wide <= known.accepted && complete {
         Presence::Absent
     } else {
         Presence::CouldNotTell

@@ -10,6 +10,7 @@ use crate::domain::MessageStatus;
 use crate::domain::RawJson;
 use crate::domain::SendMessage;
 use crate::domain::transition::Input;
+use crate::domain::transition::Refused;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
 use crate::handovers::Handovers;
@@ -97,7 +98,8 @@ impl Handovers {
             Fate::Done => MessageStatus::Accepted,
             Fate::Open(status) => status,
             Fate::Unconfirmed => MessageStatus::Unconfirmed,
-            Fate::Failed(None) => MessageStatus::Failed,
+            // The conversation ended while the message waited.
+            Fate::Failed(None) => return Err(CommandError::Refused(Refused::Ended)),
             Fate::Failed(Some(error)) => {
                 return Err(CommandError::ChatGateway {
                     error,

@@ -38,6 +38,9 @@ use crate::supervisor::Supervisor;
 /// A handover that ended stays in memory this long, since late events are likely.
 pub(super) const LINGER: Duration = Duration::from_mins(10);
 
+/// A commit is computed again this often when somebody else changed the handover meanwhile.
+const ATTEMPTS: usize = 5;
+
 /// What the service is made of.
 pub struct Parts {
     pub store: Arc<dyn Store>,
@@ -126,7 +129,7 @@ impl Handovers {
         input: Input,
         mut along: Along,
     ) -> Result<Changed, ChangeError> {
-        loop {
+        for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
             if next.says_nothing() && along.settled.is_none() {
                 self.tell_ephemeral(&next);
@@ -146,6 +149,7 @@ impl Handovers {
                 Committed::Stale => self.reload(handover).await?,
             }
         }
+        Err(StoreError::Unavailable("somebody else keeps changing the same handover".into()).into())
     }
 
     /// Someone else wrote this handover: take what the store has and compute again.

@@ -70,11 +70,13 @@ impl SessionMap {
         slot
     }
 
-    /// From now on events of this conversation go to this slot.
+    /// From now on events of this conversation go to this slot, unless a newer handover stands on it.
     pub(super) fn bind(&self, account: &AccountId, conversation: ConversationId, slot: &Arc<Slot>) {
         self.write(|tables| {
             let of_account = tables.by_conversation.entry(account.clone()).or_default();
-            of_account.insert(conversation, Arc::clone(slot));
+            if of_account.get(&conversation).is_none_or(|known| known.id < slot.id) {
+                of_account.insert(conversation, Arc::clone(slot));
+            }
         });
     }
 

@@ -68,8 +68,12 @@ impl Handovers {
                     let this = Arc::clone(self);
                     // 8x8 may take its time: the other timers do not wait for it.
                     self.parts.supervisor.run(async move {
-                        this.ask(&slot).await;
-                        this.watch(&slot).await;
+                        if this.ask(&slot).await {
+                            this.watch(&slot).await;
+                        } else {
+                            this.deadlines
+                                .add(this.parts.clock.now().plus(AFTER_AN_ERROR), &slot.id);
+                        }
                     });
                 } else {
                     self.watch(&slot).await;

@@ -66,6 +66,12 @@ impl FromStr for Requirement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenHash(pub(super) [u8; 32]);
 
+impl From<[u8; 32]> for TokenHash {
+    fn from(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+}
+
 impl FromStr for TokenHash {
     type Err = WebhookSettingError;
 

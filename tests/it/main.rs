@@ -5,5 +5,6 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod architecture;
 mod store_contract;
 mod support;

@@ -1,0 +1,176 @@
+//! What was said before the handover, shown to the agent.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use utoipa::ToSchema;
+
+use crate::chat_gateway::HistoryMessage;
+use crate::domain::AuthorType;
+use crate::domain::RawJson;
+use crate::http::api::faults::Faults;
+
+/// 8x8 takes so many.
+const MOST: usize = 200;
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = History)]
+pub(in crate::http) struct HistoryBody {
+    /// Oldest first. Of more than 200 the newest are kept, under a line that says how many were left out.
+    messages: Vec<HistoryMessageBody>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HistoryMessage)]
+pub(in crate::http) struct HistoryMessageBody {
+    #[schema(value_type = Author)]
+    author_type: AuthorType,
+    #[schema(example = "I would like my balance please")]
+    text: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Vec<CardBody>)]
+    cards: Vec<RawJson>,
+    #[serde(default)]
+    #[schema(ignore)]
+    attachments: Vec<IgnoredAny>,
+}
+
+/// Who a message is from.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes `AuthorType` in the OpenAPI document")]
+pub(in crate::http) enum Author {
+    User,
+    Bot,
+}
+
+/// An adaptive card or what else 8x8 shows; passed on byte for byte.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Card)]
+pub(in crate::http) struct CardBody {
+    #[schema(example = "application/vnd.microsoft.card.adaptive")]
+    #[expect(dead_code, reason = "only its type is checked: the card is passed on as it came")]
+    content_type: Option<String>,
+    #[schema(value_type = Object)]
+    #[expect(dead_code, reason = "only its presence is checked: the card is passed on as it came")]
+    content: IgnoredAny,
+}
+
+impl HistoryBody {
+    pub(super) fn check(self, faults: &mut Faults) -> Vec<HistoryMessage> {
+        let mut history = Vec::new();
+        for (n, message) in self.messages.into_iter().enumerate() {
+            let at = format!("/history/messages/{n}");
+            faults.text(&format!("{at}/text"), message.text.as_deref());
+            check_cards(&at, &message.cards, faults);
+            if message.text.is_none() && message.cards.is_empty() {
+                faults.add(&at, "must have text or cards");
+            }
+            no_attachments(&at, &message.attachments, faults);
+            history.push(HistoryMessage {
+                author_type: message.author_type,
+                text: message.text,
+                cards: message.cards,
+            });
+        }
+        newest(history)
+    }
+}
+
+pub(super) fn check_cards(at: &str, cards: &[RawJson], faults: &mut Faults) {
+    for (n, card) in cards.iter().enumerate() {
+        if serde_json::from_str::<CardBody>(card.as_str()).is_err() {
+            faults.add(
+                format!("{at}/cards/{n}"),
+                "must be an object with `content`, and `contentType` as a string if given",
+            );
+        }
+    }
+}
+
+pub(super) fn no_attachments(at: &str, attachments: &[IgnoredAny], faults: &mut Faults) {
+    if !attachments.is_empty() {
+        faults.add(format!("{at}/attachments"), "attachments are not supported yet");
+    }
+}
+
+fn newest(mut history: Vec<HistoryMessage>) -> Vec<HistoryMessage> {
+    if history.len() <= MOST {
+        return history;
+    }
+    let left_out = history.len() - (MOST - 1);
+    history.drain(..left_out);
+    let text = Some(format!("{left_out} earlier messages were left out."));
+    history.insert(
+        0,
+        HistoryMessage {
+            author_type: AuthorType::Bot,
+            text,
+            cards: Vec::new(),
+        },
+    );
+    history
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> (Vec<HistoryMessage>, Vec<String>) {
+        let mut faults = Faults::default();
+        let history = serde_json::from_str::<HistoryBody>(json).unwrap().check(&mut faults);
+        let errors = faults.or(()).err().map(|refusal| refusal.errors).unwrap_or_default();
+        (history, errors.into_iter().map(|error| error.pointer).collect())
+    }
+
+    fn said(count: usize) -> String {
+        let messages: Vec<_> = (0..count)
+            .map(|n| serde_json::json!({"authorType": "user", "text": n.to_string()}))
+            .collect();
+        serde_json::json!({ "messages": messages }).to_string()
+    }
+
+    #[test]
+    fn two_hundred_messages_are_taken_as_they_are() {
+        let (history, faults) = checked(&said(200));
+        assert!(faults.is_empty());
+        assert_eq!((history.len(), history[0].text.as_deref()), (200, Some("0")));
+    }
+
+    #[test]
+    fn of_more_the_newest_are_kept_under_a_line_that_says_so() {
+        let (history, _) = checked(&said(201));
+        assert_eq!(history.len(), 200);
+        assert_eq!(history[0].text.as_deref(), Some("2 earlier messages were left out."));
+        assert_eq!(history[0].author_type, AuthorType::Bot);
+        assert_eq!(
+            (history[1].text.as_deref(), history[199].text.as_deref()),
+            (Some("2"), Some("200"))
+        );
+    }
+
+    #[test]
+    fn cards_keep_their_bytes_and_faults_name_their_place() {
+        let card = r#"{"content": {"b":1.0,  "a":2}}"#;
+        let (history, faults) = checked(&format!(
+            r#"{{"messages":[{{"authorType":"bot","cards":[{card}],"attachments":[]}}]}}"#
+        ));
+        assert!(faults.is_empty());
+        assert_eq!(history[0].cards[0].as_str(), card);
+        let (_, faults) = checked(
+            r#"{"messages":[{"authorType":"user"},{"authorType":"user","text":" "},
+                {"authorType":"bot","cards":[{"contentType":"x"}]},{"authorType":"bot","text":"x","attachments":[{"id":"1"}]}]}"#,
+        );
+        assert_eq!(
+            faults,
+            [
+                "/history/messages/0",
+                "/history/messages/1/text",
+                "/history/messages/2/cards/0",
+                "/history/messages/3/attachments"
+            ]
+        );
+    }
+}

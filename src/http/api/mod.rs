@@ -1,0 +1,26 @@
+//! The bot API: each file a resource, with the bodies it takes and the handlers that call the service.
+
+mod all_events;
+mod create_body;
+mod end;
+mod event_list;
+mod events;
+mod faults;
+mod follow;
+mod handovers;
+mod history;
+mod language;
+mod messages;
+mod routes;
+mod state;
+mod update_body;
+mod user_body;
+mod view;
+
+pub(super) use handovers::accepted;
+pub(super) use handovers::created;
+pub(super) use messages::posted;
+pub(super) use routes::calls;
+pub(super) use routes::streams;
+pub use state::ApiState;
+pub use state::CheckCallbackUrl;

@@ -1,0 +1,27 @@
+//! Which handlers the bot API has, and which of them may take longer than an ordinary call.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::ApiState;
+use crate::http::api::all_events;
+use crate::http::api::end;
+use crate::http::api::events;
+use crate::http::api::handovers;
+use crate::http::api::messages;
+
+pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(handovers::create, handovers::list))
+        .routes(routes!(handovers::get, handovers::update))
+        .routes(routes!(messages::post))
+        .routes(routes!(messages::typing))
+        .routes(routes!(end::end))
+}
+
+/// Long polls and streams.
+pub(in crate::http) fn streams() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(events::read))
+        .routes(routes!(all_events::read))
+}

@@ -1,0 +1,181 @@
+//! The user as bots describe them: 8x8's fields, checked against 8x8's limits.
+
+use serde::Deserialize;
+use serde_json::Number;
+use utoipa::ToSchema;
+
+use crate::domain::Property;
+use crate::domain::User;
+use crate::http::api::faults::Faults;
+use crate::http::api::language::code_of;
+
+/// Of 8x8's 30 properties one is the gateway's own.
+const MOST_PROPERTIES: usize = 29;
+/// The gateway's own property.
+const RESERVED: &str = "handoverId";
+
+/// What the agent is told about the user; everything is optional.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = User)]
+pub(in crate::http) struct UserBody {
+    #[schema(example = "James Jones")]
+    name: Option<String>,
+    user_id: Option<String>,
+    customer_id: Option<String>,
+    #[schema(example = "user@example.com")]
+    email: Option<String>,
+    #[schema(example = "07917846011")]
+    phone: Option<String>,
+    company: Option<String>,
+    case_id: Option<String>,
+    /// BCP 47, such as `en-GB`. Left out of what 8x8 is sent when 8x8 does not know the language.
+    #[schema(example = "en")]
+    language: Option<String>,
+    ipaddress: Option<String>,
+    #[schema(value_type = Option<f64>)]
+    timezone_offset: Option<Number>,
+    /// At most 29, each with another key; `handoverId` is reserved.
+    additional_properties: Option<Vec<PropertyBody>>,
+}
+
+/// One line of the agent's view of the user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Property)]
+pub(in crate::http) struct PropertyBody {
+    #[schema(example = "Intent")]
+    key: String,
+    #[schema(example = "balance")]
+    value: String,
+}
+
+impl UserBody {
+    pub(super) fn check(self, faults: &mut Faults) -> User {
+        let email = given(self.email);
+        if email.as_deref().is_some_and(|email| !email.contains('@')) {
+            faults.add("/user/email", "must be an e-mail address, with an @");
+        }
+        User {
+            name: given(self.name),
+            user_id: trimmed(self.user_id),
+            customer_id: trimmed(self.customer_id),
+            email,
+            phone: given(self.phone),
+            company: given(self.company),
+            case_id: trimmed(self.case_id),
+            language: trimmed(self.language).as_deref().and_then(language),
+            ipaddress: trimmed(self.ipaddress),
+            timezone_offset: self.timezone_offset,
+            additional_properties: properties(self.additional_properties.unwrap_or_default(), faults),
+        }
+    }
+}
+
+/// Bots send empty strings for what they do not know: nothing was given then.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+fn trimmed(id: Option<String>) -> Option<String> {
+    given(id).map(|id| id.trim().to_owned())
+}
+
+fn language(tag: &str) -> Option<String> {
+    let code = code_of(tag);
+    if code.is_none() {
+        tracing::info!("8x8 does not know the user's language, the user is handed over without one");
+    }
+    code.map(str::to_owned)
+}
+
+fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
+    const AT: &str = "/user/additionalProperties";
+    if bodies.len() > MOST_PROPERTIES {
+        faults.add(AT, format!("must have at most {MOST_PROPERTIES} properties"));
+    }
+    let mut properties: Vec<Property> = Vec::new();
+    for (n, PropertyBody { key, value }) in bodies.into_iter().enumerate() {
+        let key = key.trim().to_owned();
+        if key.is_empty() {
+            faults.add(format!("{AT}/{n}/key"), "must not be blank");
+        } else if key == RESERVED {
+            faults.add(format!("{AT}/{n}/key"), format!("`{RESERVED}` is set by the gateway"));
+        } else if properties.iter().any(|known| known.key == key) {
+            faults.add(format!("{AT}/{n}/key"), "is given twice");
+        }
+        if value.trim().is_empty() {
+            faults.add(format!("{AT}/{n}/value"), "must not be blank");
+        }
+        properties.push(Property { key, value });
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> (User, Vec<String>) {
+        let mut faults = Faults::default();
+        let user = serde_json::from_str::<UserBody>(json).unwrap().check(&mut faults);
+        let errors = faults.or(()).err().map(|refusal| refusal.errors).unwrap_or_default();
+        (user, errors.into_iter().map(|error| error.pointer).collect())
+    }
+
+    #[test]
+    fn ids_and_keys_are_trimmed_and_the_language_is_mapped() {
+        let (user, faults) = checked(
+            r#"{"name":" James ","userId":" 7 ","email":"","language":"en-GB","timezoneOffset":-60,
+                "additionalProperties":[{"key":" Intent ","value":" balance"}]}"#,
+        );
+        assert!(faults.is_empty());
+        assert_eq!(
+            (user.name.as_deref(), user.user_id.as_deref(), user.email),
+            (Some(" James "), Some("7"), None)
+        );
+        assert_eq!(user.language.as_deref(), Some("en"));
+        assert_eq!(
+            user.additional_properties,
+            [Property {
+                key: "Intent".to_owned(),
+                value: " balance".to_owned()
+            }]
+        );
+    }
+
+    #[test]
+    fn a_language_8x8_does_not_know_is_left_out() {
+        assert_eq!(checked(r#"{"language":"fi"}"#).0.language, None);
+    }
+
+    #[test]
+    fn faults_name_their_place() {
+        let (_, faults) = checked(
+            r#"{"email":"nobody","additionalProperties":[{"key":" ","value":"x"},{"key":"handoverId ","value":"x"},
+                {"key":"a","value":" "},{"key":"a","value":"x"}]}"#,
+        );
+        assert_eq!(
+            faults,
+            [
+                "/user/email",
+                "/user/additionalProperties/0/key",
+                "/user/additionalProperties/1/key",
+                "/user/additionalProperties/2/value",
+                "/user/additionalProperties/3/key"
+            ]
+        );
+    }
+
+    #[test]
+    fn there_is_room_for_29_properties() {
+        let with = |count: usize| {
+            let properties: Vec<_> = (0..count)
+                .map(|n| serde_json::json!({"key": format!("k{n}"), "value": "v"}))
+                .collect();
+            checked(&serde_json::json!({"additionalProperties": properties}).to_string()).1
+        };
+        assert!(with(29).is_empty());
+        assert_eq!(with(30), ["/user/additionalProperties"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! The OpenAPI document, generated from the handlers, and the problems each of them may answer with.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::Modify;
+use utoipa::OpenApi;
+use utoipa::openapi;
+use utoipa::openapi::Content;
+use utoipa::openapi::Ref;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::Response;
+use utoipa::openapi::security::HttpAuthScheme;
+use utoipa::openapi::security::HttpBuilder;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::security::SecurityScheme;
+
+use crate::http::api;
+use crate::http::problem::CONTENT_TYPE;
+use crate::http::webhook;
+use crate::problem::FieldError;
+use crate::problem::Problem;
+use crate::problem::ProblemCode;
+use crate::problem::Upstream;
+
+const SCHEME: &str = "botKey";
+
+/// The document of the public port.
+pub fn openapi() -> openapi::OpenApi {
+    let mut api = api::calls().merge(api::streams()).into_openapi();
+    for item in api.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
+        }
+    }
+    let mut document = Document::openapi();
+    document.merge(api);
+    document.merge(webhook::paths());
+    document
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "handover-gateway",
+        description = "Hands a chat bot's conversation over to a human agent in 8x8 Contact Center and brings every answer back.\n\n\
+            Receivers ignore event types and fields they do not know; new ones may be added at any time."
+    ),
+    tags(
+        (name = "handovers", description = "Hand a user over to an agent, and see how it goes"),
+        (name = "messages", description = "What the user says to the agent"),
+        (name = "events", description = "What the agent says and does, for bots that pull"),
+        (name = "webhooks", description = "What 8x8 calls"),
+    ),
+    components(schemas(Problem, ProblemCode, FieldError, Upstream)),
+    modifiers(&Scheme),
+)]
+struct Document;
+
+struct Scheme;
+
+impl Modify for Scheme {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let http = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The bot's API key"))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme(SCHEME, SecurityScheme::Http(http));
+    }
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = $($code:ident),*;)*) => {
+        $(
+            $(#[$doc])*
+            pub(super) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    responses(&[$(ProblemCode::$code),*])
+                }
+            }
+        )*
+    };
+}
+
+problems! {
+    /// Of any call.
+    CallProblems = InvalidRequest, Unauthorized, Internal, StoreUnavailable;
+    /// Of a call that looks at one handover.
+    ReadProblems = InvalidRequest, Unauthorized, NotFound, Internal, StoreUnavailable;
+    CreateProblems = InvalidRequest, Unauthorized, HandoverExists, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
+        PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout,
+        StoreUnavailable, Internal;
+    UpdateProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, PayloadTooLarge, UnsupportedMediaType,
+        RateLimited, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
+    /// Of a call that changes one handover and takes an idempotency key.
+    CommandProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, IdempotencyInProgress,
+        IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, RateLimited, UpstreamRejected, UpstreamUnauthorized,
+        UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
+}
+
+/// One response a status, which names its codes.
+pub(super) fn responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status()).or_default().push(*code);
+        match code {
+            // JSON that does not parse.
+            ProblemCode::InvalidRequest => by_status.entry(400).or_default().push(*code),
+            // What 8x8 refuses because of the bot's data.
+            ProblemCode::UpstreamRejected => by_status.entry(422).or_default().push(*code),
+            _ => {}
+        }
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), RefOr::T(response(status, &codes))))
+        .collect()
+}
+
+fn response(status: u16, codes: &[ProblemCode]) -> Response {
+    let described: Vec<_> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.as_str(), code.title()))
+        .collect();
+    let examples = codes.iter().map(|code| {
+        let problem = Problem::new(*code, code.title()).with_status(status);
+        let value = serde_json::to_value(problem).unwrap_or_default();
+        (
+            code.as_str(),
+            openapi::example::ExampleBuilder::new().value(Some(value)).build(),
+        )
+    });
+    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
+    content.examples = examples
+        .map(|(name, example)| (name.to_owned(), RefOr::T(example)))
+        .collect();
+    openapi::ResponseBuilder::new()
+        .description(described.join("\n\n"))
+        .content(CONTENT_TYPE, content)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_of_the_bot_api_is_in_the_document_with_its_problems() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (path, method) in [
+            ("/v1/handovers", "post"),
+            ("/v1/handovers", "get"),
+            ("/v1/handovers/{id}", "get"),
+            ("/v1/handovers/{id}", "patch"),
+            ("/v1/handovers/{id}/messages", "post"),
+            ("/v1/handovers/{id}/typing", "post"),
+            ("/v1/handovers/{id}/end", "post"),
+            ("/v1/handovers/{id}/events", "get"),
+            ("/v1/events", "get"),
+        ] {
+            let operation = &document["paths"][path][method];
+            assert!(
+                operation["responses"]["401"]["content"][CONTENT_TYPE].is_object(),
+                "{method} {path}"
+            );
+            assert_eq!(
+                operation["security"][0]["botKey"],
+                serde_json::json!([]),
+                "{method} {path}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_referred_to_is_there() {
+        let document = openapi();
+        let text = document.to_json().unwrap();
+        let schemas = document.components.unwrap().schemas;
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{name}");
+        }
+    }
+}

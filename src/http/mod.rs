@@ -1,0 +1,36 @@
+//! What the gateway answers over HTTP: the bot API, 8x8's webhooks, and the operator's port. The only folder that knows
+//! axum.
+
+mod answer;
+pub mod api;
+mod bot_auth;
+mod docs;
+mod extract;
+mod idempotency;
+mod metrics;
+mod not_here;
+mod observe;
+mod ops;
+mod problem;
+mod query;
+mod router;
+mod running_keys;
+mod server;
+mod webhook;
+mod webhook_answer;
+
+pub use api::ApiState;
+pub use api::CheckCallbackUrl;
+pub use bot_auth::BotKeys;
+pub use docs::openapi;
+pub use metrics::HttpMetrics;
+pub use ops::OpsState;
+pub use ops::Readiness;
+pub use router::PublicLimits;
+pub use router::admin_router;
+pub use router::public_router;
+pub use running_keys::RunningKeys;
+pub use server::ServerLimits;
+pub use server::serve;
+pub use webhook::WebhookRoute;
+pub use webhook::WebhookState;

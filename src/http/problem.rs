@@ -1,0 +1,205 @@
+//! The only map from the gateway's errors to what a caller is told: RFC 9457 and a status. A 5xx is logged here, once.
+
+use std::error::Error;
+
+use axum::http::HeaderValue;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+
+use crate::chat_gateway::PropertiesError;
+use crate::domain::transition::Refused;
+use crate::handovers::CommandError;
+use crate::handovers::problem::of_chat_gateway;
+use crate::problem::FieldError;
+use crate::problem::Problem;
+use crate::problem::ProblemCode;
+use crate::store::StoreError;
+
+pub(super) const CONTENT_TYPE: &str = "application/problem+json";
+
+/// Seconds after which a store that was not there may be back.
+const STORE_AGAIN: u64 = 2;
+/// Seconds after which a handover's lane may have room again.
+const LANE_AGAIN: u64 = 1;
+
+/// A problem on its way out of a handler.
+pub(super) type Refusal = Box<Problem>;
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        let problem = of_command(&error);
+        if problem.status >= 500 {
+            tracing::error!(
+                problem.code = problem.code.as_str(),
+                error = chain(&error),
+                "a bot's call failed"
+            );
+        }
+        Self::new(problem)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        CommandError::Store(error).into()
+    }
+}
+
+fn of_command(error: &CommandError) -> Problem {
+    match error {
+        CommandError::NotFound => *no_handover(),
+        CommandError::Exists(id) => {
+            let detail = "this botSessionId has a live handover already; go on with it, or end it first";
+            Problem::new(ProblemCode::HandoverExists, detail).about(id.clone())
+        }
+        CommandError::Refused(Refused::Ended) => Problem::new(
+            ProblemCode::HandoverEnded,
+            "the handover is over; create a new one to talk to an agent again",
+        ),
+        CommandError::Refused(Refused::NotActive) => Problem::new(
+            ProblemCode::HandoverNotActive,
+            "the handover's present state does not allow this call; see its `state`",
+        ),
+        CommandError::NoChannel => Problem::new(
+            ProblemCode::TenantNotProvisioned,
+            "no 8x8 channel is known for this bot; an operator has to run `handover-gateway provision --apply` \
+             or to set tenants.*.channel_id",
+        ),
+        CommandError::Properties(PropertiesError::Conflict { pointer }) => {
+            let message = "the gateway sets this itself; leave it out of properties".to_owned();
+            *invalid(vec![FieldError {
+                pointer: format!("/properties{pointer}"),
+                message,
+            }])
+        }
+        CommandError::Properties(PropertiesError::NotAnObject) => *invalid(vec![FieldError {
+            pointer: "/properties".to_owned(),
+            message: "must be a JSON object".to_owned(),
+        }]),
+        CommandError::KeyTaken(_) => *in_progress(),
+        CommandError::OtherMessage => Problem::new(
+            ProblemCode::IdempotencyMismatch,
+            "this clientMessageId was used for a message with other content",
+        ),
+        CommandError::LaneFull => {
+            let detail = "too many calls of this handover wait for 8x8; slow down and try again";
+            Problem::new(ProblemCode::RateLimited, detail).retry_after(LANE_AGAIN)
+        }
+        CommandError::ChatGateway { error, handover } => {
+            let problem = of_chat_gateway(error);
+            handover.clone().map_or(problem.clone(), |id| problem.about(id))
+        }
+        CommandError::Store(error) => of_store(error),
+        CommandError::CutOff(_) => *internal(),
+    }
+}
+
+fn of_store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Unavailable(_) | StoreError::Full | StoreError::Broken(_) => Problem::new(
+            ProblemCode::StoreUnavailable,
+            "the gateway cannot record anything now; try again",
+        )
+        .retry_after(STORE_AGAIN),
+        StoreError::Inconsistent { .. } => *internal(),
+    }
+}
+
+pub(super) fn refused(code: ProblemCode, detail: &str) -> Refusal {
+    Box::new(Problem::new(code, detail))
+}
+
+pub(super) fn internal() -> Refusal {
+    refused(
+        ProblemCode::Internal,
+        "the gateway failed; its log says why, under the answer's X-Request-Id",
+    )
+}
+
+pub(super) fn no_handover() -> Refusal {
+    refused(ProblemCode::NotFound, "this bot has no handover with this id")
+}
+
+pub(super) fn in_progress() -> Refusal {
+    let detail = "the first call with this Idempotency-Key is still running; repeat it later to learn its answer";
+    refused(ProblemCode::IdempotencyInProgress, detail)
+}
+
+/// 422 with what is wrong where.
+pub(super) fn invalid(errors: Vec<FieldError>) -> Refusal {
+    let detail = match errors.as_slice() {
+        [only] => format!("{}: {}", only.pointer, only.message),
+        several => format!("{} things are wrong with the request; see `errors`", several.len()),
+    };
+    Box::new(Problem {
+        errors,
+        ..Problem::new(ProblemCode::InvalidRequest, detail)
+    })
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(&*self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // Whoever knows the path completes it.
+        response.extensions_mut().insert(*self);
+        response
+    }
+}
+
+/// An error with its sources, for the log.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::HandoverId;
+
+    #[test]
+    fn an_existing_handover_is_named() {
+        let id = HandoverId::parse("ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00").unwrap();
+        let problem = of_command(&CommandError::Exists(id.clone()));
+        assert_eq!((problem.status, problem.handover_id), (409, Some(id)));
+    }
+
+    #[test]
+    fn an_answer_is_a_problem_with_its_headers() {
+        let response = Box::new(of_command(&CommandError::LaneFull)).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn one_fault_is_told_in_the_detail_too() {
+        let fault = FieldError {
+            pointer: "/queueId".to_owned(),
+            message: "must not be blank".to_owned(),
+        };
+        let problem = invalid(vec![fault]);
+        assert_eq!(
+            (problem.status, problem.detail.as_str()),
+            (422, "/queueId: must not be blank")
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! The accept loop: so many connections and no more, no slow headers, and an orderly end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::http::HttpMetrics;
+
+/// Time for a request's headers to come, also on a connection that is kept open.
+const HEADERS: Duration = Duration::from_secs(10);
+/// After an accept that failed for want of file descriptors or memory.
+const BREATH: Duration = Duration::from_millis(100);
+
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// When so many are open, no more are accepted: they wait in the listener's backlog.
+    pub connections: usize,
+    /// How long requests in flight may take after the stop.
+    pub grace: Duration,
+}
+
+/// Serves until `stop`, then lets requests in flight end within the grace and cuts off what is left.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ServerLimits,
+    metrics: HttpMetrics,
+    stop: CancellationToken,
+) {
+    let server = Server {
+        router,
+        metrics,
+        graceful: GracefulShutdown::new(),
+        connections: TaskTracker::new(),
+        cut_off: CancellationToken::new(),
+    };
+    let room = Arc::new(Semaphore::new(limits.connections));
+    while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
+        server.connect(stream, permit);
+    }
+    drop(listener);
+    server.end(limits.grace).await;
+}
+
+struct Server {
+    router: Router,
+    metrics: HttpMetrics,
+    graceful: GracefulShutdown,
+    connections: TaskTracker,
+    cut_off: CancellationToken,
+}
+
+impl Server {
+    fn connect(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        // It only delays small answers when it fails.
+        drop(stream.set_nodelay(true));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .keep_alive(true);
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+        let connection = self.graceful.watch(connection);
+        let (cut_off, open) = (self.cut_off.clone(), self.metrics.open_connection());
+        drop(self.connections.spawn(async move {
+            tokio::select! {
+                () = cut_off.cancelled() => {}
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %error, "a connection broke");
+                    }
+                }
+            }
+            drop((open, permit));
+        }));
+    }
+
+    async fn end(self, grace: Duration) {
+        self.connections.close();
+        if tokio::time::timeout(grace, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "connections were still busy at the end of the grace, cutting them off"
+            );
+        }
+        self.cut_off.cancel();
+        self.connections.wait().await;
+    }
+}
+
+/// The next connection, once there is room for it; `None` at the stop.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let next = async {
+        let permit = Arc::clone(room).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _from)) => return Some((stream, permit)),
+                Err(error) => {
+                    tracing::warn!(error = %error, "a connection could not be accepted");
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        accepted = next => accepted,
+    }
+}

@@ -1,0 +1,275 @@
+//! What 8x8 calls: three families of addresses, one way in. Nothing is answered with 204 that is not durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::PathRejection;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use serde::de::IgnoredAny;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::clock::Clock;
+use crate::domain::AccountId;
+use crate::domain::TenantName;
+use crate::domain::WebhookReceipt;
+use crate::handovers::Applied;
+use crate::handovers::ApplyError;
+use crate::handovers::Handovers;
+use crate::http::metrics::HttpMetrics;
+use crate::http::problem::chain;
+use crate::http::webhook_answer::WebhookAnswer;
+use crate::http::webhook_answer::WebhookProblems;
+use crate::webhook::Decoded;
+use crate::webhook::PathSecrets;
+use crate::webhook::Requirement;
+use crate::webhook::SecondFactor;
+use crate::webhook::Signed;
+use crate::webhook::Verifier;
+use crate::webhook::VerifyError;
+use crate::webhook::WebhookSettings;
+use crate::webhook::claimed_account;
+use crate::webhook::decode;
+use crate::webhook::is_hello;
+
+#[derive(Clone)]
+pub struct WebhookState {
+    pub routes: Arc<BTreeMap<TenantName, WebhookRoute>>,
+    pub handovers: Arc<Handovers>,
+    pub clock: Clock,
+    pub metrics: HttpMetrics,
+}
+
+/// How one tenant's webhooks are looked at.
+#[derive(Clone)]
+pub struct WebhookRoute {
+    account: AccountId,
+    verifier: Verifier,
+    path_secrets: PathSecrets,
+    second_factor: SecondFactor,
+}
+
+impl WebhookRoute {
+    pub fn new(account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
+        let (path_secrets, second_factor) = (PathSecrets::new(settings), SecondFactor::new(settings));
+        Self {
+            account,
+            verifier,
+            path_secrets,
+            second_factor,
+        }
+    }
+
+    async fn prove(&self, headers: &HeaderMap, body: Bytes, clock: &Clock) -> Result<Signed, VerifyError> {
+        if !self.second_factor.requires(Requirement::Signature) {
+            return self
+                .second_factor
+                .vouch(headers, body, self.account.clone(), clock.now());
+        }
+        self.second_factor.app_token(headers)?;
+        self.second_factor.bearer(headers)?;
+        self.verifier.verify(headers, body, clock.now()).await
+    }
+}
+
+type Body = Result<Bytes, BytesRejection>;
+
+/// Receive a webhook
+///
+/// The tenant is the one whose 8x8 tenant id the signed `x-8x8-tenant-id` names. Also at `/handover/eightByEight` and
+/// `/v1/liveAgent/receiveMessage`.
+#[utoipa::path(post, path = "/webhooks/8x8", tag = "webhooks", operation_id = "receiveWebhook",
+    request_body(content = Object, description = "one event, as 8x8 signs it"), responses(WebhookProblems))]
+async fn at_root(State(state): State<WebhookState>, headers: HeaderMap, body: Body) -> WebhookAnswer {
+    let claimed = claimed_account(&headers);
+    let open = || state.routes.values().filter(|route| route.path_secrets.admit(None));
+    let of_claimed = |route: &&WebhookRoute| claimed.as_ref().is_none_or(|account| *account == route.account);
+    let right: Vec<_> = open().filter(of_claimed).collect();
+    let is_known = claimed
+        .as_ref()
+        .is_some_and(|account| state.routes.values().any(|route| route.account == *account));
+    let none = if is_known || open().next().is_none() {
+        Nobody::WrongPath
+    } else {
+        Nobody::OtherTenant
+    };
+    state.receive(&right, none, &headers, body).await
+}
+
+/// Receive a webhook of a tenant
+///
+/// Also at `/handover/eightByEight/{tenant}` and `/v1/liveAgent/receiveMessage/{tenant}`.
+#[utoipa::path(post, path = "/webhooks/8x8/{tenant}", tag = "webhooks", operation_id = "receiveTenantWebhook",
+    params(("tenant" = String, Path, description = "a tenant as configured")),
+    request_body(content = Object, description = "one event, as 8x8 signs it"), responses(WebhookProblems))]
+async fn of_tenant(
+    State(state): State<WebhookState>,
+    tenant: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> WebhookAnswer {
+    let route = tenant.ok().and_then(|Path(tenant)| state.route(&tenant, None));
+    state.receive(route.as_slice(), Nobody::WrongPath, &headers, body).await
+}
+
+/// Receive a webhook at a tenant's secret address
+///
+/// Once a tenant has path secrets, every other address refuses its webhooks. Also at
+/// `/handover/eightByEight/{tenant}/{pathSecret}` and `/v1/liveAgent/receiveMessage/{tenant}/{pathSecret}`.
+#[utoipa::path(post, path = "/webhooks/8x8/{tenant}/{pathSecret}", tag = "webhooks", operation_id = "receiveSecretWebhook",
+    params(("tenant" = String, Path, description = "a tenant as configured"), ("pathSecret" = String, Path, description = "one of its path secrets")),
+    request_body(content = Object, description = "one event, as 8x8 signs it"), responses(WebhookProblems))]
+async fn with_secret(
+    State(state): State<WebhookState>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> WebhookAnswer {
+    let route = path
+        .ok()
+        .and_then(|Path((tenant, secret))| state.route(&tenant, Some(&secret)));
+    state.receive(route.as_slice(), Nobody::WrongPath, &headers, body).await
+}
+
+pub(super) fn routes() -> OpenApiRouter<WebhookState> {
+    let mut router = documented();
+    for family in ["/handover/eightByEight", "/v1/liveAgent/receiveMessage"] {
+        router = router
+            .route(family, post(at_root))
+            .route(&format!("{family}/{{tenant}}"), post(of_tenant))
+            .route(&format!("{family}/{{tenant}}/{{pathSecret}}"), post(with_secret));
+    }
+    router
+}
+
+/// What the OpenAPI document says of them.
+pub(super) fn paths() -> OpenApi {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<WebhookState> {
+    OpenApiRouter::new()
+        .routes(routes!(at_root))
+        .routes(routes!(of_tenant))
+        .routes(routes!(with_secret))
+}
+
+/// Why no tenant takes a webhook.
+#[derive(Clone, Copy)]
+enum Nobody {
+    WrongPath,
+    OtherTenant,
+}
+
+impl WebhookState {
+    /// The tenant of a path, when the path is the right one for it.
+    fn route(&self, tenant: &str, secret: Option<&str>) -> Option<&WebhookRoute> {
+        self.routes
+            .get(&TenantName::new(tenant))
+            .filter(|route| route.path_secrets.admit(secret))
+    }
+
+    async fn receive(
+        &self,
+        routes: &[&WebhookRoute],
+        nobody: Nobody,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> WebhookAnswer {
+        let answer = match body {
+            Ok(body) => self.answer(routes, nobody, headers, body).await,
+            Err(rejection) => WebhookAnswer::unreadable(rejection),
+        };
+        self.metrics.webhook(answer.outcome());
+        answer
+    }
+
+    async fn answer(
+        &self,
+        routes: &[&WebhookRoute],
+        nobody: Nobody,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> WebhookAnswer {
+        match (routes.is_empty(), nobody, is_hello(&body)) {
+            (true, Nobody::WrongPath, _) | (true, Nobody::OtherTenant, true) => return WebhookAnswer::WrongPath,
+            (true, Nobody::OtherTenant, false) => return unproven(&body, "other-tenant"),
+            (false, _, true) => return WebhookAnswer::Hello,
+            (false, _, false) => {}
+        }
+        if claimed_account(headers).is_none() && routes.len() > 1 {
+            return unproven(&body, "missing-header");
+        }
+        // Several tenants may share an 8x8 tenant id; any of them may take it.
+        let mut last = "other-tenant";
+        for route in routes {
+            match route.prove(headers, body.clone(), &self.clock).await {
+                Ok(signed) => return self.take(&signed).await,
+                Err(VerifyError::KeysUnavailable) => return WebhookAnswer::KeysUnavailable,
+                Err(VerifyError::Unproven(code)) => last = code,
+            }
+        }
+        unproven(&body, last)
+    }
+
+    async fn take(&self, signed: &Signed) -> WebhookAnswer {
+        let receipt = |conversation| -> WebhookReceipt { signed.receipt(conversation, self.clock.now()) };
+        let applied = match decode(signed) {
+            Decoded::Verify => return WebhookAnswer::Hello,
+            Decoded::Event(event) => {
+                let receipt = receipt(Some(event.conversation.clone()));
+                self.handovers.apply(*event, receipt).await
+            }
+            Decoded::Unreadable(why) => {
+                tracing::error!(
+                    event.id = signed.event_id(),
+                    why,
+                    "a proven webhook cannot be read, it is kept aside"
+                );
+                match self.handovers.keep_unread(receipt(None)).await {
+                    Ok(Applied::Kept | Applied::Recorded) => return WebhookAnswer::Unreadable,
+                    other => other,
+                }
+            }
+        };
+        answer_to(signed, applied)
+    }
+}
+
+fn answer_to(signed: &Signed, applied: Result<Applied, ApplyError>) -> WebhookAnswer {
+    match applied {
+        Ok(Applied::Recorded) => WebhookAnswer::Recorded,
+        Ok(Applied::Kept) => WebhookAnswer::Kept,
+        Ok(Applied::Repeated { same_body: true }) => WebhookAnswer::Repeated,
+        Ok(Applied::Repeated { same_body: false }) => {
+            tracing::error!(
+                event.id = signed.event_id(),
+                "a webhook came again under its id with another body, the first is kept"
+            );
+            WebhookAnswer::Conflicting
+        }
+        Err(error) => {
+            tracing::error!(
+                event.id = signed.event_id(),
+                error = chain(&error),
+                "a webhook could not be recorded, 8x8 is to repeat it"
+            );
+            WebhookAnswer::NotRecorded
+        }
+    }
+}
+
+fn unproven(body: &[u8], code: &'static str) -> WebhookAnswer {
+    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        tracing::warn!(code, "a webhook was not proven to be 8x8's");
+        WebhookAnswer::Unproven(code)
+    } else {
+        WebhookAnswer::NotJson
+    }
+}
