@@ -4,6 +4,7 @@ pub mod app;
 pub mod bus;
 pub mod chat_gateway;
 pub mod clock;
+pub mod commands;
 pub mod delivery;
 pub mod demo;
 pub mod domain;

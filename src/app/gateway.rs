@@ -39,7 +39,12 @@ const ADMIN_CONNECTIONS: usize = 64;
 #[derive(Debug, Error)]
 pub enum StartError {
     #[error("{port} cannot listen on {address}")]
-    Listen { port: &'static str, address: SocketAddr, #[source] error: std::io::Error },
+    Listen {
+        port: &'static str,
+        address: SocketAddr,
+        #[source]
+        error: std::io::Error,
+    },
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
     #[error(transparent)]
@@ -89,7 +94,15 @@ impl Gateway {
             ephemerals,
         });
         let live = handovers.restart().await?;
-        let surface = Surface { settings: &settings, handovers: &handovers, tenants: &tenants, bots: &bots, bus, clock, supervisor: &supervisor };
+        let surface = Surface {
+            settings: &settings,
+            handovers: &handovers,
+            tenants: &tenants,
+            bots: &bots,
+            bus,
+            clock,
+            supervisor: &supervisor,
+        };
         let routers = surface.routers(registry, &readiness)?;
         let gateway = Self {
             public: public.local_addr().unwrap_or(settings.server.listen),
@@ -145,8 +158,10 @@ impl Gateway {
     fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, retention: Duration) {
         let stop = || self.supervisor.stop_token();
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
-        self.supervisor.start("timers", Arc::clone(handovers).run_timers(stop()));
-        self.supervisor.start("retention", Arc::clone(handovers).run_retention(retention, stop()));
+        self.supervisor
+            .start("timers", Arc::clone(handovers).run_timers(stop()));
+        self.supervisor
+            .start("retention", Arc::clone(handovers).run_retention(retention, stop()));
         let (broken, stop) = (self.store.broken(), stop());
         self.supervisor.start("store", async move {
             tokio::select! {
@@ -158,14 +173,29 @@ impl Gateway {
 
     /// The admin port is not counted against the public one's connections: it answers when that is full.
     fn listen(&self, public: TcpListener, admin: TcpListener, routers: Routers, connections: usize) {
-        let limits = |connections| ServerLimits { connections, grace: self.grace };
+        let limits = |connections| ServerLimits {
+            connections,
+            grace: self.grace,
+        };
         let stop = || self.supervisor.stop_token();
-        let Routers { public: public_router, admin: admin_router, metrics } = routers;
-        self.supervisor.start("public port", http::serve(public, public_router, limits(connections), metrics.clone(), stop()));
-        self.supervisor.start("admin port", http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()));
+        let Routers {
+            public: public_router,
+            admin: admin_router,
+            metrics,
+        } = routers;
+        self.supervisor.start(
+            "public port",
+            http::serve(public, public_router, limits(connections), metrics.clone(), stop()),
+        );
+        self.supervisor.start(
+            "admin port",
+            http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()),
+        );
     }
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { port, address, error })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Listen { port, address, error })
 }

@@ -72,7 +72,10 @@ impl Surface<'_> {
             registry: Arc::new(registry),
         };
         let server = &self.settings.server;
-        let limits = PublicLimits { body: server.body_limit, request: server.request_timeout };
+        let limits = PublicLimits {
+            body: server.body_limit,
+            request: server.request_timeout,
+        };
         Ok(Routers {
             public: http::public_router(self.api(), webhooks, limits, metrics.clone()),
             admin: http::admin_router(ops, metrics.clone()),
@@ -82,7 +85,12 @@ impl Surface<'_> {
 
     fn api(&self) -> ApiState {
         let keys = self.bots.iter().map(|(name, bot)| {
-            let hashes = self.settings.bots.get(name).map(|bot| bot.api_key_hashes.as_slice()).unwrap_or_default();
+            let hashes = self
+                .settings
+                .bots
+                .get(name)
+                .map(|bot| bot.api_key_hashes.as_slice())
+                .unwrap_or_default();
             (Arc::clone(bot), hashes.iter().map(|hash| *hash.as_bytes()).collect())
         });
         ApiState {
@@ -103,7 +111,11 @@ impl Surface<'_> {
             .bots
             .iter()
             .map(|(name, bot)| {
-                let own = bot.callback_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+                let own = bot
+                    .callback_url
+                    .as_ref()
+                    .and_then(|url| url.host_str())
+                    .map(str::to_owned);
                 let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
                 (name.clone(), (build::policy(self.settings, bot), hosts))
             })
@@ -119,16 +131,24 @@ impl Surface<'_> {
         let client = outbound::for_chat_gateway(&self.settings.outbound)?;
         let mut routes = BTreeMap::new();
         for (name, tenant) in self.tenants {
-            let Some(settings) = self.settings.tenants.get(name) else { continue };
+            let Some(settings) = self.settings.tenants.get(name) else {
+                continue;
+            };
             let source = KeySourceSettings {
                 base_url: settings.base_url.clone(),
                 tenant_id: Some(settings.tenant_id.as_str().to_owned()),
                 jwk_fallback_url: settings.webhook.jwk_fallback_url.as_ref().map(ToString::to_string),
             };
-            let keys = KeySource::new(client.clone(), &source, self.clock.clone())
-                .map_err(|error| BuildError::Tenant { tenant: name.clone(), error })?;
+            let keys =
+                KeySource::new(client.clone(), &source, self.clock.clone()).map_err(|error| BuildError::Tenant {
+                    tenant: name.clone(),
+                    error,
+                })?;
             let verifier = Verifier::new(Arc::new(keys), vec![tenant.account.clone()], settings.webhook.max_age);
-            routes.insert(name.clone(), WebhookRoute::new(tenant.account.clone(), verifier, &webhook(settings)));
+            routes.insert(
+                name.clone(),
+                WebhookRoute::new(tenant.account.clone(), verifier, &webhook(settings)),
+            );
         }
         Ok(routes)
     }
@@ -146,6 +166,10 @@ fn webhook(settings: &TenantSettings) -> WebhookSettings {
         max_age: webhook.max_age,
         path_secrets: webhook.path_secrets.clone(),
         app_tokens: webhook.app_tokens.clone(),
-        bearer_hashes: webhook.bearer_hashes.iter().map(|hash| TokenHash::from(*hash.as_bytes())).collect(),
+        bearer_hashes: webhook
+            .bearer_hashes
+            .iter()
+            .map(|hash| TokenHash::from(*hash.as_bytes()))
+            .collect(),
     }
 }

@@ -49,18 +49,34 @@ async fn play(args: &DemoArgs) -> Result<(), String> {
     let screen = Screen::new(Box::new(std::io::stdout()));
     let keys = Keys::new().map_err(|error| error.to_string())?;
     let listen = free_or_any(8080).await.map_err(|error| error.to_string())?;
-    let sandbox = start_sandbox(listen).await.map_err(|error| format!("the sandbox cannot start: {error}"))?;
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
-    let callback_url = format!("http://{}/handover", listener.local_addr().map_err(|error| error.to_string())?);
+    let sandbox = start_sandbox(listen)
+        .await
+        .map_err(|error| format!("the sandbox cannot start: {error}"))?;
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(|error| error.to_string())?;
+    let callback_url = format!(
+        "http://{}/handover",
+        listener.local_addr().map_err(|error| error.to_string())?
+    );
     let settings = settings_for(&sandbox, listen, &callback_url, &keys).await?;
     if args.log {
         telemetry::install(&settings.telemetry);
     }
     let gateway = Gateway::start(settings).await.map_err(|error| with_causes(&error))?;
     let url = format!("http://{}", gateway.public_addr());
-    let connection = Connection { gateway: url.clone(), api_key: keys.api_key.clone(), callback_secret: keys.callback_secret.clone() };
-    let (bot, mut events) = Bot::start(listener, connection).map_err(|error| format!("the bot cannot start: {error}"))?;
-    screen.line(&format!("sandbox 8x8  {}\ngateway      {url}\nbot          {}\n", sandbox.url(), bot.callback_url()));
+    let connection = Connection {
+        gateway: url.clone(),
+        api_key: keys.api_key.clone(),
+        callback_secret: keys.callback_secret.clone(),
+    };
+    let (bot, mut events) =
+        Bot::start(listener, connection).map_err(|error| format!("the bot cannot start: {error}"))?;
+    screen.line(&format!(
+        "sandbox 8x8  {}\ngateway      {url}\nbot          {}\n",
+        sandbox.url(),
+        bot.callback_url()
+    ));
     demo::play(&bot, &mut events, &screen).await?;
     if !args.once {
         screen.line(&instructions(&url, &keys.api_key));
@@ -96,7 +112,11 @@ struct Keys {
 impl Keys {
     fn new() -> Result<Self, keys::KeysError> {
         let (api_key, api_key_hash) = keys::new_bot_key()?;
-        Ok(Self { api_key, api_key_hash, callback_secret: keys::new_callback_secret()? })
+        Ok(Self {
+            api_key,
+            api_key_hash,
+            callback_secret: keys::new_callback_secret()?,
+        })
     }
 }
 
@@ -104,11 +124,22 @@ async fn start_sandbox(gateway: SocketAddr) -> std::io::Result<Sandbox> {
     let script = Script::Helpful(Pace::default());
     let listen = free_or_any(8088).await?;
     let webhook_url = format!("http://{gateway}/webhooks/8x8/demo").parse().ok();
-    Sandbox::start(Options { listen, script, webhook_url, ..Options::default() }).await
+    Sandbox::start(Options {
+        listen,
+        script,
+        webhook_url,
+        ..Options::default()
+    })
+    .await
 }
 
 /// The same settings an operator would write, given as environment variables are.
-async fn settings_for(sandbox: &Sandbox, listen: SocketAddr, callback_url: &str, keys: &Keys) -> Result<Settings, String> {
+async fn settings_for(
+    sandbox: &Sandbox,
+    listen: SocketAddr,
+    callback_url: &str,
+    keys: &Keys,
+) -> Result<Settings, String> {
     let sandbox_is = Options::default();
     let admin = free_or_any(9090).await.map_err(|error| error.to_string())?;
     let (listen, admin) = (listen.to_string(), admin.to_string());
@@ -130,7 +161,9 @@ async fn settings_for(sandbox: &Sandbox, listen: SocketAddr, callback_url: &str,
         ("BOTS__DEMO__CALLBACK_URL", callback_url),
         ("BOTS__DEMO__CALLBACK_SECRETS", &keys.callback_secret),
     ];
-    let env = pairs.into_iter().map(|(key, value)| (format!("HANDOVER__{key}"), value.to_owned()));
+    let env = pairs
+        .into_iter()
+        .map(|(key, value)| (format!("HANDOVER__{key}"), value.to_owned()));
     settings::load(&[], env).map_err(|faults| faults.to_string())
 }
 

@@ -14,16 +14,16 @@ use clap::Args;
 
 /// Ask the running gateway whether it is ready.
 #[derive(Args, Clone, Debug)]
-pub struct HealthcheckArgs {
+pub(super) struct HealthcheckArgs {
     /// Where the admin port listens; taken from the configuration when left out.
     #[arg(long)]
-    pub address: Option<SocketAddr>,
+    pub(super) address: Option<SocketAddr>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Exit code 0 when ready, 1 when not.
-pub fn run(listen: SocketAddr) -> ExitCode {
+pub(super) fn run(listen: SocketAddr) -> ExitCode {
     match ask(reachable(listen)) {
         Ok(status) if status.starts_with("HTTP/1.1 200") => ExitCode::SUCCESS,
         Ok(status) => failed(&status),

@@ -13,7 +13,7 @@ use crate::settings::KeyHash;
 
 /// Make keys and secrets.
 #[derive(Clone, Debug, clap::Args)]
-pub struct KeysArgs {
+pub(super) struct KeysArgs {
     #[command(subcommand)]
     command: KeysCommand,
 }
@@ -43,7 +43,7 @@ enum KeyKind {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum KeysError {
+pub(super) enum KeysError {
     #[error("the machine gives no random bytes")]
     NoRandomness,
     #[error("the key cannot be printed")]
@@ -59,7 +59,7 @@ impl From<KeysError> for io::Error {
     }
 }
 
-pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
+pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<(), KeysError> {
     match args.command {
         KeysCommand::New { kind, json } => {
             let key = NewKey::generate(kind)?;

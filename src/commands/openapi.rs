@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-pub fn run(out: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn run(out: &mut dyn Write) -> std::io::Result<()> {
     let document = crate::http::openapi().to_pretty_json().map_err(std::io::Error::other)?;
     writeln!(out, "{document}")
 }

@@ -11,7 +11,7 @@ use crate::sandbox::{Options, Pace, Sandbox, Script};
 
 /// Run a stand-in 8x8 Chat Gateway with scripted agents and faults.
 #[derive(Args, Clone, Debug)]
-pub struct SandboxArgs {
+pub(super) struct SandboxArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8088")]
     listen: SocketAddr,
@@ -58,7 +58,7 @@ enum Agents {
 }
 
 /// Exit code 0 after an orderly stop, 1 when it could not start.
-pub async fn run(args: SandboxArgs) -> ExitCode {
+pub(super) async fn run(args: SandboxArgs) -> ExitCode {
     match serve(args.into()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

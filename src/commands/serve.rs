@@ -14,7 +14,9 @@ const WRONG_CONFIGURATION: u8 = 2;
 
 pub(super) async fn run(settings: Settings) -> ExitCode {
     if settings.tenants.is_empty() {
-        complain("no tenant is configured: give a file with [tenants.NAME] by --config, or try `handover-gateway demo`");
+        complain(
+            "no tenant is configured: give a file with [tenants.NAME] by --config, or try `handover-gateway demo`",
+        );
         return ExitCode::from(WRONG_CONFIGURATION);
     }
     let gateway = match Gateway::start(settings).await {
@@ -31,7 +33,11 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         },
         Err(error) => complain(&format!("signals cannot be heard, stopping: {error}")),
     }
-    if gateway.stop().await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if gateway.stop().await {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

@@ -679,6 +679,24 @@ fn only_a_change_of_user_or_channel_is_told_as_an_update() {
 }
 
 #[test]
+fn an_assignment_to_an_agent_who_left_is_not_a_join() {
+    let walk = Walk::to(State::Active)
+        .and(left("ada", 10))
+        .and(update(ConversationState::Active, Some("ada"), 1, 11));
+    assert_eq!(walk.state(), State::Transferring);
+    let walk = walk.and(update(ConversationState::Idle, Some("bob"), 1, 12));
+    assert_eq!(
+        walk.told(),
+        ["handover.accepted", "agent.joined", "agent.left", "handover.ended"]
+    );
+
+    let unseen = Walk::to(State::Queued)
+        .and(update(ConversationState::Active, Some("ada"), 1, 10))
+        .and(joined("ada", 9));
+    assert_eq!(unseen.told(), ["handover.accepted", "agent.joined"]);
+}
+
+#[test]
 fn a_message_in_state_bot_is_the_bots() {
     let author = |state| match Walk::to(state).and(send()).calls.as_slice() {
         [Call::PostMessage(part)] => part.author,

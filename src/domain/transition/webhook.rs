@@ -230,12 +230,17 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
         return;
     }
     let old = is_old(change, told.at);
-    if let Some(agent) = &update.agent {
-        told.joined(change, agent);
-    }
-    if update.state == Some(ConversationState::Idle) && !old {
-        change.end(EndReason::AgentEnded);
+    if update.state == Some(ConversationState::Idle) {
+        if !old {
+            change.end(EndReason::AgentEnded);
+        }
         return;
+    }
+    // An assignment says who has the conversation, not when they came: it stands after they left. One never seen came.
+    if let Some(agent) = &update.agent
+        && change.progress.agents.get(&agent.id).is_none()
+    {
+        told.joined(change, agent);
     }
     match change.progress.conversation_seen.replace(update.fingerprint) {
         Some(seen) if seen != update.fingerprint => {
