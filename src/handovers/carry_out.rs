@@ -215,19 +215,16 @@ impl Handovers {
     pub(super) async fn conclude(self: &Arc<Self>, slot: &Arc<Slot>, settled: Vec<CallSettled>, told: Option<Input>) {
         let mut pause = Pause::new();
         loop {
-            let done = match told.clone() {
-                Some(input) => {
-                    let along = Along {
-                        settled: settled.clone(),
-                        ..Along::default()
-                    };
-                    let changed = self.change(slot, input, along).await;
-                    changed.map(|_changed| ()).map_err(|error| error.to_string())
-                }
-                None => {
-                    let settled = self.parts.store.settle_calls(settled.clone()).await;
-                    settled.map_err(|error| error.to_string())
-                }
+            let done = if let Some(input) = told.clone() {
+                let along = Along {
+                    settled: settled.clone(),
+                    ..Along::default()
+                };
+                let changed = self.change(slot, input, along).await;
+                changed.map(|_changed| ()).map_err(|error| error.to_string())
+            } else {
+                let settled = self.parts.store.settle_calls(settled.clone()).await;
+                settled.map_err(|error| error.to_string())
             };
             let Err(error) = done else { return };
             tracing::warn!(handover.id = %slot.id, error, "the end of a call to 8x8 could not be recorded yet");
