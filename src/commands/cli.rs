@@ -37,7 +37,7 @@ enum Command {
     Serve,
     /// Show a whole handover on this machine: a stand-in 8x8, the gateway and a small bot, with no configuration.
     Demo(demo::DemoArgs),
-    Sandbox(sandbox::SandboxArgs),
+    Sandbox(Box<sandbox::SandboxArgs>),
     Keys(keys::KeysArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI document of the bot API.
@@ -49,7 +49,7 @@ impl Cli {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => with_settings(&self.config, |settings| block_on(serve::run(settings))),
             Command::Demo(args) => block_on(demo::run(args)),
-            Command::Sandbox(args) => block_on(sandbox::run(args)),
+            Command::Sandbox(args) => block_on(sandbox::run(*args)),
             Command::Keys(args) => printed(keys::run(&args, &mut std::io::stdout()).map_err(std::io::Error::from)),
             Command::Healthcheck(args) => match args.address {
                 Some(address) => healthcheck::run(address),

@@ -126,8 +126,8 @@ async fn start_sandbox(gateway: SocketAddr) -> std::io::Result<Sandbox> {
     let webhook_url = format!("http://{gateway}/webhooks/8x8/demo").parse().ok();
     Sandbox::start(Options {
         listen,
-        script,
         webhook_url,
+        script,
         ..Options::default()
     })
     .await

@@ -16,7 +16,9 @@ use crate::problem::ProblemCode;
 
 /// SHA-256 hashes of the bots' keys; the keys themselves are not kept anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct BotKeys(Arc<[(Arc<Bot>, Vec<[u8; 32]>)]>);
+pub struct BotKeys(Arc<[KeysOfBot]>);
+
+type KeysOfBot = (Arc<Bot>, Vec<[u8; 32]>);
 
 /// The bot whose key came with the request.
 #[derive(Debug)]

@@ -95,9 +95,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| unreadable(rejection))
+    Bytes::from_request(request, state).await.map_err(unreadable)
 }
 
 /// A body that is too large, or that broke off.
@@ -201,8 +199,8 @@ mod tests {
             (r#"{"user":{"name":1}}"#, "/user/name"),
             (r#"{"user":{},"a/b":1}"#, "/a~1b"),
             (r#"{"user":{},"items":[1,"x"]}"#, "/items/1"),
-            (r#"{}"#, "/user"),
-            (r#"[]"#, ""),
+            ("{}", "/user"),
+            ("[]", ""),
         ] {
             let (status, pointer) = fault(text);
             assert_eq!((status, pointer.as_str()), (422, expected), "{text}");

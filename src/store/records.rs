@@ -60,7 +60,7 @@ pub enum Committed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
     Done,
-    /// The session has a live handover already.
+    /// The session, or the conversation it was opened on, has a live handover already.
     SessionTaken(HandoverId),
     KeyTaken(IdempotencyRecord),
 }

@@ -79,8 +79,8 @@ pub(in crate::http) async fn read(
     for event in &events {
         list.push(&render(event)?);
     }
-    let last = events.last().map_or(log.after, |event| event.position);
-    Ok(list.respond(Some(&cursor(last))))
+    let read_to = events.last().map_or(log.after, |event| event.position);
+    Ok(list.respond(Some(&cursor(read_to))))
 }
 
 struct BotLog {

@@ -175,8 +175,9 @@ struct Group {
 
 impl Group {
     fn run(self, jobs: &mpsc::Receiver<Box<dyn Job>>) {
-        let guard = BrokenByPanic(self.broken.clone());
         let mut waiting = Vec::with_capacity(GROUP);
+        // After `waiting`, so that it is dropped first: who waited for a job that panicked learns that all is broken.
+        let guard = BrokenByPanic(self.broken.clone());
         while let Ok(job) = jobs.recv() {
             waiting.push(job);
             waiting.extend(jobs.try_iter().take(GROUP - 1));
@@ -260,4 +261,86 @@ fn end_all(jobs: &mut Vec<Box<dyn Job>>, transaction: Result<(), &Failure>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(connection: Connection) -> (Writer, CancellationToken) {
+        connection
+            .execute_batch("CREATE TABLE note (text TEXT NOT NULL)")
+            .unwrap();
+        let broken = CancellationToken::new();
+        let writer = Writer::start(connection, Arc::default(), broken.clone()).unwrap();
+        (writer, broken)
+    }
+
+    fn note(db: &Connection, text: &str) -> Result<Wrote<()>, StoreError> {
+        db.execute("INSERT INTO note (text) VALUES (?1)", [text])
+            .map_err(error::failed)?;
+        Ok(Wrote::Keep(()))
+    }
+
+    async fn notes(writer: &Writer) -> i64 {
+        let count = |db: &Connection| {
+            let count = db.query_row("SELECT count(*) FROM note", [], |row| row.get(0));
+            count.map(Wrote::Keep).map_err(error::failed)
+        };
+        writer.write(count).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_or_is_undone_leaves_the_others_of_its_group_alone() {
+        let (writer, _broken) = writer(Connection::open_in_memory().unwrap());
+        let failing = writer.write(|db| {
+            note(db, "half")?;
+            db.execute("INSERT INTO nowhere VALUES (1)", [])
+                .map_err(error::failed)?;
+            Ok(Wrote::Keep(()))
+        });
+        let undone = writer.write(|db| note(db, "undone").map(|_kept| Wrote::Undo(7)));
+        let (good, failing, undone) = tokio::join!(writer.write(|db| note(db, "good")), failing, undone);
+        assert!(good.is_ok());
+        assert!(matches!(failing, Err(StoreError::Unavailable(_))));
+        assert_eq!(undone.unwrap(), 7);
+        assert_eq!(notes(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit_and_nothing_else() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "max_page_count", 8).unwrap();
+        let (writer, broken) = writer(connection);
+        let large = "x".repeat(100_000);
+        let refused = writer.write(move |db| note(db, &large)).await;
+        assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        writer.write(|db| note(db, "small")).await.unwrap();
+        assert_eq!(notes(&writer).await, 1);
+        assert!(!broken.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_cannot_be_trusted_ends_all_writing() {
+        let (writer, broken) = writer(Connection::open_in_memory().unwrap());
+        let told = Arc::new(Mutex::new(None));
+        let after = Arc::clone(&told);
+        let unwritten = writer.write_then(|db| note(db, "x"), move |committed| *lock(&after) = Some(committed));
+        let failing = writer.write::<(), _>(|_db| Err(error::broken("the disk is gone")));
+        let (_first, failed) = tokio::join!(unwritten, failing);
+        assert!(matches!(failed, Err(StoreError::Broken(_))), "{failed:?}");
+        assert!(lock(&told).is_some());
+        broken.cancelled().await;
+        let later = writer.write(|db| note(db, "later")).await;
+        assert!(matches!(later, Err(StoreError::Broken(_))), "{later:?}");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_breaks_the_store() {
+        let (writer, broken) = writer(Connection::open_in_memory().unwrap());
+        let panicking = writer.write::<(), _>(|_db| panic!("as if by a mistake of ours"));
+        let failed = panicking.await;
+        assert!(matches!(failed, Err(StoreError::Broken(_))), "{failed:?}");
+        assert!(broken.is_cancelled());
+    }
 }

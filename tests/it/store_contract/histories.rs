@@ -8,16 +8,13 @@ use handover_gateway::domain::Handover;
 use handover_gateway::store::Claimed;
 use handover_gateway::store::Committed;
 use handover_gateway::store::Kept;
+use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::Opened;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
 use handover_gateway::store::Target;
 use handover_gateway::store::Verdict;
-use proptest::prelude::Just;
 use proptest::prelude::ProptestConfig;
-use proptest::prelude::Strategy;
-use proptest::prelude::any;
-use proptest::prop_oneof;
 use proptest::proptest;
 
 use crate::store_contract::fixtures::account;
@@ -34,88 +31,17 @@ use crate::store_contract::fixtures::next;
 use crate::store_contract::fixtures::receipt;
 use crate::store_contract::fixtures::settlement;
 use crate::store_contract::stand::Stand;
+use crate::store_contract::steps::Input;
+use crate::store_contract::steps::Step;
+use crate::store_contract::steps::step;
 
-#[derive(Clone, Debug)]
-enum Step {
-    Open { session: u8, key: Option<u8> },
-    Commit(Input),
-    End { which: u8 },
-    Unplaced { event: u8, body: u8 },
-    Claim { which: u8 },
-    ClaimAsides,
-    Settle { which: u8, verdict: Verdict },
-    Prune,
-    Wait(i64),
-    Restart,
-}
-
-#[derive(Clone, Debug)]
-struct Input {
-    which: u8,
-    events: u64,
-    receipt: Option<(u8, u8)>,
-    key: Option<u8>,
-    client_id: Option<u8>,
-    conversation: Option<u8>,
-    stale: bool,
-    deliver: bool,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let small = || 0..4_u8;
-    let maybe = || proptest::option::weighted(0.2, 0..4_u8);
-    let receipt = proptest::option::of((0..12_u8, prop_oneof![9 => Just(0), 1 => Just(1_u8)]));
-    let input = (
-        small(),
-        0..3_u64,
-        receipt,
-        maybe(),
-        maybe(),
-        maybe(),
-        any::<[bool; 4]>(),
-    )
-        .prop_map(|parts| {
-            let (which, events, receipt, key, client_id, conversation, odds) = parts;
-            Step::Commit(Input {
-                which,
-                events,
-                receipt,
-                key,
-                client_id,
-                conversation,
-                stale: odds[0] && odds[1],
-                deliver: odds[2] || odds[3],
-            })
-        });
-    prop_oneof![
-        3 => (small(), maybe()).prop_map(|(session, key)| Step::Open { session, key }),
-        8 => input,
-        1 => small().prop_map(|which| Step::End { which }),
-        1 => (0..12_u8, 0..2_u8).prop_map(|(event, body)| Step::Unplaced { event, body }),
-        6 => small().prop_map(|which| Step::Claim { which }),
-        2 => Just(Step::ClaimAsides),
-        8 => (small(), verdict()).prop_map(|(which, verdict)| Step::Settle { which, verdict }),
-        1 => Just(Step::Prune),
-        3 => (1..20_i64).prop_map(Step::Wait),
-        1 => Just(Step::Restart),
-    ]
-}
-
-fn verdict() -> impl Strategy<Value = Verdict> {
-    prop_oneof![
-        6 => Just(Verdict::Done),
-        3 => (0..60_i64).prop_map(|due| Verdict::Again { at: at(due) }),
-        2 => (0..60_i64).prop_map(|due| Verdict::Aside { at: at(due) }),
-        1 => Just(Verdict::Failed { reason: "deadline" }),
-        1 => Just(Verdict::Stop),
-    ]
-}
+const SCOPE: &str = "POST /v1/handovers";
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_stores_tell_the_same_story(steps in proptest::collection::vec(step(), 1..60)) {
+    fn both_stores_tell_the_same_story(steps in proptest::collection::vec(step(), 1..120)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut pair = Pair::new();
@@ -153,9 +79,7 @@ impl Pair {
     }
 
     fn place(&self, which: u8) -> Option<usize> {
-        let newest = self.handovers.len().saturating_sub(4);
-        let place = newest + usize::from(which);
-        (place < self.handovers.len()).then_some(place)
+        self.handovers.len().checked_sub(1 + usize::from(which))
     }
 
     async fn take(&mut self, step: Step) {
@@ -179,6 +103,13 @@ impl Pair {
                 self.claim(targets.collect()).await;
             }
             Step::Settle { which, verdict } => self.settle(which, &verdict).await,
+            Step::Answer { key } => self.answer(key).await,
+            Step::Release { key } => {
+                let key = format!("k-{key}");
+                for store in self.both() {
+                    store.release_key(&bot(), SCOPE, &key).await.unwrap();
+                }
+            }
             Step::Prune => self.prune().await,
             Step::Wait(seconds) => self.now += seconds,
             Step::Restart => {
@@ -242,6 +173,20 @@ impl Pair {
         }
     }
 
+    async fn answer(&self, name: u8) {
+        let Some(place) = self.place(0) else { return };
+        let claim = key(&format!("k-{name}"), &self.handovers[place]);
+        let answer = KeptAnswer {
+            status: 201,
+            content_type: "application/json".to_owned(),
+            location: None,
+            body: self.now.to_string(),
+        };
+        for store in self.both() {
+            store.keep_answer(claim.clone(), answer.clone()).await.unwrap();
+        }
+    }
+
     async fn claim(&mut self, targets: Vec<Target>) {
         let [one, other] = self.both();
         let mine = one.claim(targets.clone(), at(self.now)).await.unwrap();
@@ -251,8 +196,7 @@ impl Pair {
     }
 
     async fn settle(&mut self, which: u8, verdict: &Verdict) {
-        let newest = self.claims.len().saturating_sub(4);
-        let Some((mine, theirs)) = self.claims.get(newest + usize::from(which)) else {
+        let Some((mine, theirs)) = self.claims.iter().rev().nth(usize::from(which)) else {
             return;
         };
         let settle =
@@ -297,6 +241,11 @@ impl Pair {
             let on = conversation(&format!("c-{name}"));
             let mine = one.handover_of_conversation(&account(), &on).await;
             same(&mine, &other.handover_of_conversation(&account(), &on).await);
+        }
+        for name in 0..4 {
+            let name = format!("k-{name}");
+            let mine = one.idempotency(&bot(), SCOPE, &name).await;
+            same(&mine, &other.idempotency(&bot(), SCOPE, &name).await);
         }
         let on = conversation("c-1");
         same(

@@ -10,3 +10,4 @@ mod lanes;
 mod pages;
 mod pruning;
 mod stand;
+mod steps;

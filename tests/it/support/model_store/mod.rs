@@ -1,0 +1,7 @@
+//! A store in memory, written to be read: what every other store is compared with.
+
+mod deliveries;
+mod model;
+mod store;
+
+pub(crate) use store::ModelStore;

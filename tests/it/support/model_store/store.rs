@@ -1,0 +1,309 @@
+//! The model as a store, behind one lock.
+
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+
+use async_trait::async_trait;
+use handover_gateway::domain::AccountId;
+use handover_gateway::domain::BotName;
+use handover_gateway::domain::CallRecord;
+use handover_gateway::domain::ConversationId;
+use handover_gateway::domain::EventContext;
+use handover_gateway::domain::Handover;
+use handover_gateway::domain::HandoverId;
+use handover_gateway::domain::MessageId;
+use handover_gateway::domain::MessageRecord;
+use handover_gateway::domain::Timestamp;
+use handover_gateway::domain::WebhookReceipt;
+use handover_gateway::store::Aside;
+use handover_gateway::store::BotEvent;
+use handover_gateway::store::BotEvents;
+use handover_gateway::store::CallSettled;
+use handover_gateway::store::Claimed;
+use handover_gateway::store::Commit;
+use handover_gateway::store::Committed;
+use handover_gateway::store::DueLane;
+use handover_gateway::store::EventPage;
+use handover_gateway::store::HandoverFilter;
+use handover_gateway::store::HandoverPage;
+use handover_gateway::store::IdempotencyClaim;
+use handover_gateway::store::IdempotencyRecord;
+use handover_gateway::store::Kept;
+use handover_gateway::store::KeptAnswer;
+use handover_gateway::store::Loaded;
+use handover_gateway::store::Opened;
+use handover_gateway::store::Settlement;
+use handover_gateway::store::Store;
+use handover_gateway::store::StoreError;
+use handover_gateway::store::Target;
+
+use crate::support::model_store::model::Model;
+use crate::support::model_store::model::Open;
+
+#[derive(Default)]
+pub(crate) struct ModelStore(Mutex<Model>);
+
+impl ModelStore {
+    /// As if the process had ended and a new one begun.
+    pub(crate) fn restart(&self) {
+        self.lock().claims.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Model> {
+        self.0.lock().unwrap()
+    }
+
+    /// All or nothing: what `work` did is kept only when it says so.
+    fn change<T>(&self, work: impl FnOnce(&mut Model) -> Result<T, Box<T>>) -> T {
+        let mut model = self.lock();
+        let mut next = model.clone();
+        match work(&mut next) {
+            Ok(value) => {
+                *model = next;
+                value
+            }
+            Err(value) => *value,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for ModelStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let model = self.lock();
+        let mut handovers: Vec<Handover> = model.live().cloned().collect();
+        handovers.sort_by_key(|handover| (handover.facts.bot.clone(), handover.id().clone()));
+        let over = |h: &&Handover| !h.state().is_live() && model.has_open_call(h.id());
+        let mut closing: Vec<Handover> = model.handovers.iter().filter(over).cloned().collect();
+        closing.sort_by_key(|handover| handover.id().clone());
+        handovers.append(&mut closing);
+        let open = model.calls.iter().filter(|(_call, open)| *open == Open::Yes);
+        let mut calls: Vec<CallRecord> = open.map(|(call, _open)| call.clone()).collect();
+        calls.sort_by_key(|call| call.handover.clone());
+        Ok(Loaded { handovers, calls })
+    }
+
+    async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {
+        Ok(self.change(|model| model.open(handover, claim.as_ref())))
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        Ok(self.change(|model| model.commit(commit)))
+    }
+
+    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError> {
+        self.lock().settle_call(&settled);
+        Ok(())
+    }
+
+    async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
+        let mut model = self.lock();
+        let mut known = model.webhook_events.iter().map(|(known, _taken)| known);
+        if let Some(known) = known.find(|known| known.account == receipt.account && known.event_id == receipt.event_id)
+        {
+            let same_body = known.sha256 == receipt.sha256;
+            return Ok(Kept::Seen { same_body });
+        }
+        model.webhook_events.push((receipt, None));
+        Ok(Kept::New)
+    }
+
+    async fn unplaced(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Vec<WebhookReceipt>, StoreError> {
+        let model = self.lock();
+        let free = model.webhook_events.iter().filter(|(receipt, taken)| {
+            taken.is_none() && receipt.account == *account && receipt.conversation.as_ref() == Some(conversation)
+        });
+        Ok(free.map(|(receipt, _taken)| receipt.clone()).collect())
+    }
+
+    async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError> {
+        Ok(self.lock().find(id).cloned())
+    }
+
+    async fn handover_of_conversation(
+        &self,
+        account: &AccountId,
+        conversation: &ConversationId,
+    ) -> Result<Option<Handover>, StoreError> {
+        let model = self.lock();
+        let stood = model.handovers.iter().filter(|handover| {
+            handover.facts.account == *account && handover.progress.conversation.as_ref() == Some(conversation)
+        });
+        let newest = stood.max_by_key(|handover| (handover.state().is_live(), handover.id().clone()));
+        Ok(newest.cloned())
+    }
+
+    async fn handovers(&self, filter: HandoverFilter) -> Result<HandoverPage, StoreError> {
+        let model = self.lock();
+        let wanted = model.handovers.iter().filter(|handover| {
+            handover.facts.bot == filter.bot
+                && (filter.states.is_empty() || filter.states.contains(&handover.state()))
+                && (filter.conversation.is_none() || filter.conversation == handover.progress.conversation)
+                && (filter.bot_session_id.is_none() || filter.bot_session_id == handover.facts.bot_session_id)
+                && filter.before.as_ref().is_none_or(|before| handover.id() < before)
+        });
+        let mut handovers: Vec<Handover> = wanted.cloned().collect();
+        handovers.sort_by(|one, other| other.id().cmp(one.id()));
+        let more = handovers.len() > filter.limit;
+        handovers.truncate(filter.limit);
+        Ok(HandoverPage { handovers, more })
+    }
+
+    async fn events(&self, id: &HandoverId, after: u64, limit: usize) -> Result<Option<EventPage>, StoreError> {
+        let model = self.lock();
+        let Some(handover) = model.find(id) else {
+            return Ok(None);
+        };
+        let later = model
+            .events
+            .iter()
+            .filter(|logged| logged.handover == *id && logged.event.sequence > after);
+        Ok(Some(EventPage {
+            context: EventContext::of(handover),
+            state: handover.state(),
+            events: later.take(limit).map(|logged| logged.event.clone()).collect(),
+        }))
+    }
+
+    async fn bot_events(&self, bot: &BotName, after: i64, limit: usize) -> Result<BotEvents, StoreError> {
+        let model = self.lock();
+        let events = model.events.iter().filter_map(|logged| {
+            let handover = model.find(&logged.handover)?;
+            let wanted = handover.facts.bot == *bot && logged.position > after;
+            wanted.then(|| BotEvent {
+                position: logged.position,
+                context: EventContext::of(handover),
+                event: logged.event.clone(),
+            })
+        });
+        let events = events.take(limit).collect();
+        Ok(BotEvents { events })
+    }
+
+    async fn bot_position(&self, bot: &BotName) -> Result<i64, StoreError> {
+        let all = self.bot_events(bot, 0, usize::MAX).await?;
+        Ok(all.events.last().map_or(0, |event| event.position))
+    }
+
+    async fn message(&self, handover: &HandoverId, id: &MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        let all = self.messages(handover).await?;
+        Ok(all.into_iter().find(|message| message.id == *id))
+    }
+
+    async fn message_by_client_id(&self, handover: &HandoverId, id: &str) -> Result<Option<MessageRecord>, StoreError> {
+        let all = self.messages(handover).await?;
+        Ok(all
+            .into_iter()
+            .find(|message| message.client_message_id.as_deref() == Some(id)))
+    }
+
+    async fn messages(&self, handover: &HandoverId) -> Result<Vec<MessageRecord>, StoreError> {
+        let model = self.lock();
+        let mine = model.messages.iter().filter(|message| message.handover == *handover);
+        Ok(mine.cloned().collect())
+    }
+
+    async fn idempotency(
+        &self,
+        bot: &BotName,
+        scope: &str,
+        key: &str,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        let key = (bot.clone(), scope.to_owned(), key.to_owned());
+        Ok(self.lock().keys.get(&key).map(|(record, _at)| record.clone()))
+    }
+
+    async fn keep_answer(&self, claim: IdempotencyClaim, answer: KeptAnswer) -> Result<(), StoreError> {
+        let mut model = self.lock();
+        model.reserve(&claim);
+        let key = (claim.bot, claim.scope, claim.key);
+        if let Some((record, _at)) = model.keys.get_mut(&key)
+            && record.request_sha256 == claim.request_sha256
+        {
+            record.answer = Some(answer);
+        }
+        Ok(())
+    }
+
+    async fn release_key(&self, bot: &BotName, scope: &str, key: &str) -> Result<(), StoreError> {
+        let key = (bot.clone(), scope.to_owned(), key.to_owned());
+        let mut model = self.lock();
+        if model
+            .keys
+            .get(&key)
+            .is_some_and(|(record, _at)| record.answer.is_none())
+        {
+            model.keys.remove(&key);
+        }
+        Ok(())
+    }
+
+    async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {
+        let model = self.lock();
+        let free = model
+            .lanes
+            .iter()
+            .filter(|(id, lane)| lane.is_due(until) && !model.claims.contains_key(&Target::Lane((*id).clone())));
+        let mut due: Vec<DueLane> = free
+            .map(|(id, lane)| DueLane {
+                handover: id.clone(),
+                bot: lane.bot.clone(),
+                due_at: lane.due_at,
+            })
+            .collect();
+        due.sort_by_key(|lane| (lane.due_at, lane.handover.clone()));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError> {
+        let model = self.lock();
+        let free = model.deliveries.iter().filter(|delivery| {
+            let target = Target::Aside(delivery.event.clone());
+            model.is_due(delivery, until) && !model.claims.contains_key(&target)
+        });
+        let mut due: Vec<Aside> = free
+            .map(|delivery| Aside {
+                event: delivery.event.clone(),
+                handover: delivery.handover.clone(),
+                bot: delivery.bot.clone(),
+                due_at: delivery.due_at,
+            })
+            .collect();
+        due.sort_by_key(|aside| (aside.due_at, aside.event.clone()));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        let mut model = self.lock();
+        Ok(targets
+            .into_iter()
+            .filter_map(|target| model.claim(target, now))
+            .collect())
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
+        let mut model = self.lock();
+        Ok(settlements.iter().map(|settlement| model.settle(settlement)).collect())
+    }
+
+    async fn prune(
+        &self,
+        keys_before: Timestamp,
+        handovers_before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        // The order in which rows go, and so what is left in between, is each store's own.
+        assert!(limit > 0, "a slice of nothing never ends");
+        Ok(self.lock().prune(keys_before, handovers_before))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
