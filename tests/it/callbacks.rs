@@ -44,7 +44,9 @@ async fn served(world: &World) -> (String, String) {
 async fn told(world: &World, id: &str, text: &str) -> Callback {
     eventually(&format!("the bot is told `{text}`"), async || {
         let events = world.bots.attempts(id).into_iter();
-        events.rev().find(|callback| callback.text() == text && callback.answered == Some(204))
+        events
+            .rev()
+            .find(|callback| callback.text() == text && callback.answered == Some(204))
     })
     .await
 }
@@ -52,14 +54,20 @@ async fn told(world: &World, id: &str, text: &str) -> Callback {
 #[tokio::test]
 async fn a_callback_carries_its_headers_and_nothing_secret() {
     let world = World::with(|setup| {
-        setup.config.set("bots.support.auth.kind", "bearer").set("bots.support.auth.token", "what-the-bot-expects");
+        setup
+            .config
+            .set("bots.support.auth.kind", "bearer")
+            .set("bots.support.auth.token", "what-the-bot-expects");
     })
     .await;
     let (id, _) = world.api.open(json!({})).await;
     let events = world.bots.told(&id, &ACCEPTED_QUEUED).await;
     let told = &events[1];
     assert_eq!(told.header("content-type"), "application/json");
-    assert_eq!(told.header("user-agent"), concat!("handover-gateway/", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        told.header("user-agent"),
+        concat!("handover-gateway/", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(told.header("authorization"), "Bearer what-the-bot-expects");
     assert_eq!(told.header("handover-id"), id);
     assert_eq!(told.header("handover-sequence"), "2");
@@ -77,7 +85,9 @@ async fn a_callback_carries_its_headers_and_nothing_secret() {
 #[tokio::test]
 async fn a_callback_is_signed_with_every_secret_in_force() {
     let world = World::with(|setup| {
-        setup.config.set("bots.support.callback_secrets", json!([SECRET, OTHER_SECRET]));
+        setup
+            .config
+            .set("bots.support.callback_secrets", json!([SECRET, OTHER_SECRET]));
     })
     .await;
     let (id, _) = world.api.open(json!({})).await;
@@ -98,18 +108,41 @@ async fn a_callback_is_signed_with_every_secret_in_force() {
 async fn a_bot_that_answers_500_is_called_again_in_order() {
     let world = World::start().await;
     let (id, conversation) = served(&world).await;
-    world.bots.answer(2, Reply::status(500), |callback| callback.text() == "first");
+    world
+        .bots
+        .answer(2, Reply::status(500), |callback| callback.text() == "first");
     world.eight.say(&conversation, "first").await;
     world.eight.say(&conversation, "second").await;
-    let kinds = ["handover.accepted", "handover.queued", "agent.joined", "message.created", "message.created"];
+    let kinds = [
+        "handover.accepted",
+        "handover.queued",
+        "agent.joined",
+        "message.created",
+        "message.created",
+    ];
     world.bots.told(&id, &kinds).await;
-    let tries: Vec<_> = world.bots.attempts(&id).into_iter().filter(|callback| callback.text() == "first").collect();
+    let tries: Vec<_> = world
+        .bots
+        .attempts(&id)
+        .into_iter()
+        .filter(|callback| callback.text() == "first")
+        .collect();
     assert_eq!(tries.len(), 3);
-    assert!(tries.iter().all(|attempt| attempt.id() == tries[0].id() && attempt.raw == tries[0].raw));
-    let numbers: Vec<_> = tries.iter().map(|attempt| attempt.header("handover-attempt").to_owned()).collect();
+    assert!(
+        tries
+            .iter()
+            .all(|attempt| attempt.id() == tries[0].id() && attempt.raw == tries[0].raw)
+    );
+    let numbers: Vec<_> = tries
+        .iter()
+        .map(|attempt| attempt.header("handover-attempt").to_owned())
+        .collect();
     assert_eq!(numbers, ["1", "2", "3"]);
     let waits: Vec<_> = tries.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
-    assert!(waits[0] >= Duration::from_millis(370) && waits[1] >= Duration::from_millis(740), "{waits:?}");
+    assert!(
+        waits[0] >= Duration::from_millis(370) && waits[1] >= Duration::from_millis(740),
+        "{waits:?}"
+    );
     let second = told(&world, &id, "second").await;
     assert!(second.at > tries[2].at);
     world.finish().await;
@@ -120,13 +153,23 @@ async fn a_bot_that_asks_for_time_gets_it() {
     let world = World::start().await;
     let (id, conversation) = served(&world).await;
     let busy = Reply::status(429).header("retry-after", "2");
-    world.bots.answer(1, busy, |callback| callback.kind() == "message.created");
+    world
+        .bots
+        .answer(1, busy, |callback| callback.kind() == "message.created");
     world.eight.say(&conversation, "hello").await;
     let second = told(&world, &id, "hello").await;
-    let tries: Vec<_> = world.bots.attempts(&id).into_iter().filter(|callback| callback.text() == "hello").collect();
+    let tries: Vec<_> = world
+        .bots
+        .attempts(&id)
+        .into_iter()
+        .filter(|callback| callback.text() == "hello")
+        .collect();
     assert_eq!(tries.len(), 2);
     let wait = second.at - tries[0].at;
-    assert!(wait >= Duration::from_millis(1950) && wait < Duration::from_secs(4), "{wait:?}");
+    assert!(
+        wait >= Duration::from_millis(1950) && wait < Duration::from_secs(4),
+        "{wait:?}"
+    );
     world.finish().await;
 }
 
@@ -137,14 +180,24 @@ async fn a_redirect_is_a_failure_and_not_followed() {
     let elsewhere = format!("{}/{CAPTURE}", world.bots.url());
     for status in [301, 302, 303, 307, 308] {
         let reply = Reply::status(status).header("location", elsewhere.clone());
-        world.bots.answer(1, reply, |callback| callback.kind() == "message.created");
+        world
+            .bots
+            .answer(1, reply, |callback| callback.kind() == "message.created");
         if status == 302 {
             break;
         }
     }
     world.eight.say(&conversation, "hello").await;
     told(&world, &id, "hello").await;
-    assert_eq!(world.bots.attempts(&id).iter().filter(|callback| callback.text() == "hello").count(), 3);
+    assert_eq!(
+        world
+            .bots
+            .attempts(&id)
+            .iter()
+            .filter(|callback| callback.text() == "hello")
+            .count(),
+        3
+    );
     assert!(world.bots.captured().is_empty());
     world.finish().await;
 }
@@ -155,20 +208,40 @@ async fn a_bot_that_says_gone_is_told_no_more_of_this_handover() {
     let (id, conversation) = served(&world).await;
     let (other, other_conversation) = served(&world).await;
     let of_first = is_of(&id);
-    world.bots.answer(1, Reply::status(410), move |callback| of_first(callback) && callback.text() == "stop");
+    world.bots.answer(1, Reply::status(410), move |callback| {
+        of_first(callback) && callback.text() == "stop"
+    });
     world.eight.say(&conversation, "stop").await;
     world.eight.say(&conversation, "not told").await;
     eventually("it is logged all the same", async || {
-        world.api.events(&id).await.iter().any(|event| event["data"]["message"]["text"] == "not told").then_some(())
+        world
+            .api
+            .events(&id)
+            .await
+            .iter()
+            .any(|event| event["data"]["message"]["text"] == "not told")
+            .then_some(())
     })
     .await;
     world.eight.say(&other_conversation, "told").await;
     told(&world, &other, "told").await;
     always("the bot is told no more", Duration::from_millis(1500), async || {
-        world.bots.attempts(&id).iter().all(|callback| callback.text() != "not told")
+        world
+            .bots
+            .attempts(&id)
+            .iter()
+            .all(|callback| callback.text() != "not told")
     })
     .await;
-    assert_eq!(world.bots.attempts(&id).iter().filter(|callback| callback.text() == "stop").count(), 1);
+    assert_eq!(
+        world
+            .bots
+            .attempts(&id)
+            .iter()
+            .filter(|callback| callback.text() == "stop")
+            .count(),
+        1
+    );
     world.finish().await;
 }
 
@@ -180,10 +253,15 @@ async fn holds_up_only_itself(reply: Reply) {
     let sales = world.api.of_bot(SALES);
     let (other, other_conversation) = sales.open(json!({})).await;
     let of_bad = is_of(&bad);
-    world.bots.answer(2, reply, move |callback| of_bad(callback) && callback.text() == "held");
+    world
+        .bots
+        .answer(2, reply, move |callback| of_bad(callback) && callback.text() == "held");
     world.eight.say(&bad_conversation, "held").await;
     world.eight.say(&bad_conversation, "behind").await;
-    world.bots.callback("the first attempt", |callback| callback.text() == "held").await;
+    world
+        .bots
+        .callback("the first attempt", |callback| callback.text() == "held")
+        .await;
     let begun = Instant::now();
     world.eight.say(&good_conversation, "same bot").await;
     world.eight.say(&other_conversation, "other bot").await;
@@ -215,14 +293,23 @@ async fn a_callback_whose_connection_breaks_holds_up_only_its_handover() {
 #[tokio::test]
 async fn a_bot_that_hangs_takes_no_places_of_another() {
     let world = World::with(|setup| {
-        setup.config.set("delivery.timeout", "3s").set("delivery.max_in_flight", 6).set("delivery.max_in_flight_per_bot", 4);
+        setup
+            .config
+            .set("delivery.timeout", "3s")
+            .set("delivery.max_in_flight", 6)
+            .set("delivery.max_in_flight_per_bot", 4);
     })
     .await;
-    world.bots.answer(1000, Reply::hang(), |callback| callback.bot == SUPPORT);
+    world
+        .bots
+        .answer(1000, Reply::hang(), |callback| callback.bot == SUPPORT);
     for _ in 0..12 {
         world.api.create(json!({})).await;
     }
-    eventually("the bot hangs", async || (world.bots.callbacks().len() >= 4).then_some(())).await;
+    eventually("the bot hangs", async || {
+        (world.bots.callbacks().len() >= 4).then_some(())
+    })
+    .await;
     let begun = Instant::now();
     let sales = world.api.of_bot(SALES);
     for _ in 0..3 {
@@ -238,13 +325,19 @@ async fn a_bot_that_hangs_takes_no_places_of_another() {
 async fn of_a_huge_answer_only_the_beginning_is_read() {
     let world = World::start().await;
     let (id, conversation) = served(&world).await;
-    world.bots.answer(1, Reply::huge(), |callback| callback.text() == "first");
+    world
+        .bots
+        .answer(1, Reply::huge(), |callback| callback.text() == "first");
     let begun = Instant::now();
     world.eight.say(&conversation, "first").await;
     world.eight.say(&conversation, "second").await;
     told(&world, &id, "second").await;
     assert!(begun.elapsed() < PROMPT);
-    let tries = world.bots.attempts(&id).into_iter().filter(|callback| callback.text() == "first");
+    let tries = world
+        .bots
+        .attempts(&id)
+        .into_iter()
+        .filter(|callback| callback.text() == "first");
     assert_eq!(tries.count(), 1, "a success is a success whatever follows it");
     world.finish().await;
 }
@@ -252,7 +345,9 @@ async fn of_a_huge_answer_only_the_beginning_is_read() {
 #[tokio::test]
 async fn a_bot_is_told_only_what_it_wants() {
     let world = World::with(|setup| {
-        setup.config.set("bots.support.events", json!(["message.created", "handover.ended"]));
+        setup
+            .config
+            .set("bots.support.events", json!(["message.created", "handover.ended"]));
     })
     .await;
     let (id, conversation) = world.api.open(json!({})).await;
@@ -276,7 +371,13 @@ async fn a_handover_may_have_its_own_address_on_the_bots_host() {
     let (id, _) = world.api.open(json!({"callbackUrl": address})).await;
     let events = world.bots.told(&id, &ACCEPTED_QUEUED).await;
     assert!(events.iter().all(|callback| callback.bot == "support/of/its/own"));
-    for wrong in ["http://127.0.0.2:1/x", "https://elsewhere.example.com/", "ftp://127.0.0.1/", "nonsense", ""] {
+    for wrong in [
+        "http://127.0.0.2:1/x",
+        "https://elsewhere.example.com/",
+        "ftp://127.0.0.1/",
+        "nonsense",
+        "",
+    ] {
         let body = json!({"user": {}, "callbackUrl": wrong});
         let refused = world.api.post("/v1/handovers", &body).await.ok(422);
         assert_eq!(refused["errors"][0]["pointer"], "/callbackUrl", "{wrong}");
@@ -294,36 +395,66 @@ async fn typing_is_tried_once_and_never_while_something_waits() {
     world.eight.agent(&conversation, json!({"do": "type"})).await;
     world.bots.callback("typing", is_typing).await;
     // A backlog: what the agent types now is old when it is worked off.
-    world.bots.answer(2, Reply::status(500), |callback| callback.text() == "held");
+    world
+        .bots
+        .answer(2, Reply::status(500), |callback| callback.text() == "held");
     world.eight.say(&conversation, "held").await;
-    world.bots.callback("the failing one", |callback| callback.text() == "held").await;
+    world
+        .bots
+        .callback("the failing one", |callback| callback.text() == "held")
+        .await;
     world.eight.agent(&conversation, json!({"do": "type"})).await;
     world.eight.agent(&conversation, json!({"do": "stop-typing"})).await;
     told(&world, &id, "held").await;
     world.eight.say(&conversation, "after").await;
     told(&world, &id, "after").await;
-    assert_eq!(world.bots.attempts(&id).into_iter().filter(|callback| is_typing(callback)).count(), 1);
+    assert_eq!(
+        world
+            .bots
+            .attempts(&id)
+            .into_iter()
+            .filter(|callback| is_typing(callback))
+            .count(),
+        1
+    );
     world.finish().await;
 }
 
 /// Events fail for good and leave the head of their lane in time.
 fn short_deadlines(setup: &mut Setup) {
-    setup.config.set("delivery.timeout", "1s").set("delivery.head_deadline", "2s");
+    setup
+        .config
+        .set("delivery.timeout", "1s")
+        .set("delivery.head_deadline", "2s");
 }
 
 #[tokio::test]
 async fn a_message_that_is_never_accepted_makes_room_for_the_next() {
     let world = World::with(short_deadlines).await;
     let (id, conversation) = served(&world).await;
-    world.bots.answer(1000, Reply::status(400), |callback| callback.text() == "poison");
+    world
+        .bots
+        .answer(1000, Reply::status(400), |callback| callback.text() == "poison");
     world.eight.say(&conversation, "poison").await;
     world.eight.say(&conversation, "next").await;
     let next = told(&world, &id, "next").await;
-    let tries: Vec<_> = world.bots.attempts(&id).into_iter().filter(|callback| callback.text() == "poison").collect();
+    let tries: Vec<_> = world
+        .bots
+        .attempts(&id)
+        .into_iter()
+        .filter(|callback| callback.text() == "poison")
+        .collect();
     assert!(tries.len() >= 3, "{}", tries.len());
     assert!(next.at - tries[0].at >= Duration::from_millis(1900));
     assert!(tries.iter().all(|attempt| attempt.at < next.at));
-    assert_eq!(world.gateway.log.with_message("was given up and is a failed delivery").len(), 1);
+    assert_eq!(
+        world
+            .gateway
+            .log
+            .with_message("was given up and is a failed delivery")
+            .len(),
+        1
+    );
     world.finish().await;
 }
 
@@ -332,13 +463,17 @@ async fn a_lifecycle_event_that_is_not_accepted_is_told_late_beside_the_others()
     let world = World::with(short_deadlines).await;
     let (id, conversation) = world.api.open(json!({})).await;
     world.bots.event(&id, "handover.queued").await;
-    world.bots.answer(4, Reply::status(400), |callback| callback.kind() == "agent.joined");
+    world
+        .bots
+        .answer(4, Reply::status(400), |callback| callback.kind() == "agent.joined");
     world.eight.join(&conversation).await;
     world.eight.say(&conversation, "next").await;
     let next = told(&world, &id, "next").await;
     let joined = eventually("the join is told in the end", async || {
         let attempts = world.bots.attempts(&id).into_iter();
-        attempts.rev().find(|callback| callback.kind() == "agent.joined" && callback.answered == Some(204))
+        attempts
+            .rev()
+            .find(|callback| callback.kind() == "agent.joined" && callback.answered == Some(204))
     })
     .await;
     assert!(joined.at > next.at);
@@ -361,15 +496,27 @@ async fn a_bot_that_was_away_is_told_everything_in_order_when_it_is_back() {
     }
     world.eight.all_acknowledged().await;
     eventually("the bot was tried", async || {
-        world.bots.callbacks().iter().any(|callback| callback.answered == Some(503)).then_some(())
+        world
+            .bots
+            .callbacks()
+            .iter()
+            .any(|callback| callback.answered == Some(503))
+            .then_some(())
     })
     .await;
     world.bots.forget_rules();
     for (id, _) in &handovers {
-        let kinds = [&["handover.accepted", "handover.queued", "agent.joined"][..], &["message.created"; 10][..]].concat();
+        let kinds = [
+            &["handover.accepted", "handover.queued", "agent.joined"][..],
+            &["message.created"; 10][..],
+        ]
+        .concat();
         let events = world.bots.told(id, &kinds).await;
         let texts: Vec<_> = events[3..].iter().map(|event| event.text().to_owned()).collect();
-        assert_eq!(texts, (0..10).map(|number| format!("message {number}")).collect::<Vec<_>>());
+        assert_eq!(
+            texts,
+            (0..10).map(|number| format!("message {number}")).collect::<Vec<_>>()
+        );
     }
     world.finish().await;
 }

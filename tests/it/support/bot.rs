@@ -73,7 +73,11 @@ impl Bots {
         let state = Arc::new(State::default());
         let mut server = JoinSet::new();
         server.spawn(accept(listener, Arc::clone(&state)));
-        Self { address, state, _server: Arc::new(server) }
+        Self {
+            address,
+            state,
+            _server: Arc::new(server),
+        }
     }
 
     /// A bot's callback address is this and its name.
@@ -82,12 +86,20 @@ impl Bots {
     }
 
     pub(crate) fn verify_with(&self, bot: &str, secret: &str) {
-        self.state.secrets.lock().unwrap().insert(bot.to_owned(), secret.to_owned());
+        self.state
+            .secrets
+            .lock()
+            .unwrap()
+            .insert(bot.to_owned(), secret.to_owned());
     }
 
     /// Answers so many of the callbacks that match with `reply`; what no rule matches is answered 204.
     pub(crate) fn answer(&self, times: usize, reply: Reply, matches: impl Fn(&Callback) -> bool + Send + 'static) {
-        self.state.rules.lock().unwrap().push(Rule { matches: Box::new(matches), times, reply });
+        self.state.rules.lock().unwrap().push(Rule {
+            matches: Box::new(matches),
+            times,
+            reply,
+        });
     }
 
     pub(crate) fn forget_rules(&self) {
@@ -100,12 +112,18 @@ impl Bots {
     }
 
     pub(crate) fn captured(&self) -> Vec<Callback> {
-        self.callbacks().into_iter().filter(|callback| callback.bot == CAPTURE).collect()
+        self.callbacks()
+            .into_iter()
+            .filter(|callback| callback.bot == CAPTURE)
+            .collect()
     }
 
     /// All attempts at a handover's events.
     pub(crate) fn attempts(&self, handover: &str) -> Vec<Callback> {
-        self.callbacks().into_iter().filter(|callback| callback.handover() == handover).collect()
+        self.callbacks()
+            .into_iter()
+            .filter(|callback| callback.handover() == handover)
+            .collect()
     }
 
     /// The logged events of a handover, each as it came first.
@@ -118,7 +136,10 @@ impl Bots {
 
     /// Types of a handover's logged events in the order in which each came first.
     pub(crate) fn kinds(&self, handover: &str) -> Vec<String> {
-        self.events(handover).iter().map(|callback| callback.kind().to_owned()).collect()
+        self.events(handover)
+            .iter()
+            .map(|callback| callback.kind().to_owned())
+            .collect()
     }
 
     /// Waits for exactly these events and checks that they are numbered from 1 without a gap.
@@ -139,9 +160,14 @@ impl Bots {
 
     /// The first logged event of a type.
     pub(crate) async fn event(&self, handover: &str, kind: &str) -> Callback {
-        eventually(&format!("{kind} of {handover}, having seen {:?}", self.kinds(handover)), async || {
-            self.answered(handover).into_iter().find(|callback| callback.kind() == kind)
-        })
+        eventually(
+            &format!("{kind} of {handover}, having seen {:?}", self.kinds(handover)),
+            async || {
+                self.answered(handover)
+                    .into_iter()
+                    .find(|callback| callback.kind() == kind)
+            },
+        )
         .await
     }
 
@@ -200,19 +226,28 @@ impl Callback {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let state = Arc::clone(&state);
         connections.spawn(async move {
             let service = service_fn(move |request| receive(Arc::clone(&state), request));
             // A connection that breaks is what some tests are about.
-            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
         while connections.try_join_next().is_some() {}
     }
@@ -289,9 +324,14 @@ impl Lane {
         if let Some(handover) = &handover
             && !state.busy.lock().unwrap().insert(handover.clone())
         {
-            state.fault(format!("{handover} was called while a callback of it was being answered"));
+            state.fault(format!(
+                "{handover} was called while a callback of it was being answered"
+            ));
         }
-        Self { state: Arc::clone(state), handover }
+        Self {
+            state: Arc::clone(state),
+            handover,
+        }
     }
 }
 

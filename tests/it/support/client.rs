@@ -48,7 +48,10 @@ impl Client {
 
     /// The same gateway, called by someone else.
     pub(crate) fn with_key(&self, key: Option<&str>) -> Self {
-        Self { key: key.map(str::to_owned), ..self.clone() }
+        Self {
+            key: key.map(str::to_owned),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn of_bot(&self, bot: &str) -> Self {
@@ -73,7 +76,11 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
-        Request { client: self.clone(), line, request }
+        Request {
+            client: self.clone(),
+            line,
+            request,
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -105,7 +112,9 @@ impl Client {
     }
 
     pub(crate) async fn say(&self, id: &str, text: &str) -> Value {
-        self.post(&format!("/v1/handovers/{id}/messages"), &json!({"text": text})).await.ok(202)
+        self.post(&format!("/v1/handovers/{id}/messages"), &json!({"text": text}))
+            .await
+            .ok(202)
     }
 
     pub(crate) async fn end(&self, id: &str) -> Value {
@@ -146,14 +155,21 @@ impl Request {
 
     pub(crate) async fn send(self) -> Reply {
         let line = self.line.clone();
-        self.try_send().await.unwrap_or_else(|error| panic!("{line}: {error:?}"))
+        self.try_send()
+            .await
+            .unwrap_or_else(|error| panic!("{line}: {error:?}"))
     }
 
     pub(crate) async fn try_send(self) -> Result<Reply, reqwest::Error> {
         let response = self.request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await?;
-        let reply = Reply { line: self.line, status, headers, body };
+        let reply = Reply {
+            line: self.line,
+            status,
+            headers,
+            body,
+        };
         if status >= 500 {
             self.client.failures.lock().unwrap().push(reply.to_string());
         }
@@ -193,7 +209,11 @@ impl std::fmt::Display for Reply {
 }
 
 pub(crate) fn with_user(mut fields: Value) -> Value {
-    fields.as_object_mut().unwrap().entry("user").or_insert_with(|| json!({"name": "James Jones"}));
+    fields
+        .as_object_mut()
+        .unwrap()
+        .entry("user")
+        .or_insert_with(|| json!({"name": "James Jones"}));
     fields
 }
 

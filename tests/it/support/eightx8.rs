@@ -17,7 +17,10 @@ pub(crate) struct EightX8 {
 
 impl EightX8 {
     pub(crate) async fn start(options: Options) -> Self {
-        Self { sandbox: Sandbox::start(options).await.unwrap(), http: http_client() }
+        Self {
+            sandbox: Sandbox::start(options).await.unwrap(),
+            http: http_client(),
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -30,7 +33,8 @@ impl EightX8 {
     }
 
     pub(crate) async fn agent(&self, conversation: &str, act: Value) {
-        self.control(&format!("/conversations/{conversation}/agent"), &act).await;
+        self.control(&format!("/conversations/{conversation}/agent"), &act)
+            .await;
     }
 
     pub(crate) async fn join(&self, conversation: &str) {
@@ -48,7 +52,8 @@ impl EightX8 {
 
     /// Sends any event; with `wait` the receiver's answer comes back.
     pub(crate) async fn event(&self, conversation: &str, event: Value) -> Value {
-        self.control(&format!("/conversations/{conversation}/events"), &event).await
+        self.control(&format!("/conversations/{conversation}/events"), &event)
+            .await
     }
 
     pub(crate) async fn fault(&self, rule: Value) {
@@ -93,7 +98,8 @@ impl EightX8 {
         let shown = self.conversation(conversation).await;
         let messages = shown["messages"].as_array().unwrap();
         let ours = messages.iter().filter(|message| message["author"] != "agent");
-        ours.map(|message| message["text"].as_str().unwrap().to_owned()).collect()
+        ours.map(|message| message["text"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The webhook events of a conversation, with the attempts at each.
@@ -117,8 +123,13 @@ impl EightX8 {
     /// Statuses of all attempts at webhooks.
     pub(crate) async fn webhook_statuses(&self) -> Vec<u16> {
         let events = self.all_webhooks().await;
-        let attempts = events.iter().flat_map(|event| event["attempts"].as_array().unwrap().clone());
-        attempts.filter_map(|attempt| attempt["status"].as_u64()).map(|status| u16::try_from(status).unwrap()).collect()
+        let attempts = events
+            .iter()
+            .flat_map(|event| event["attempts"].as_array().unwrap().clone());
+        attempts
+            .filter_map(|attempt| attempt["status"].as_u64())
+            .map(|status| u16::try_from(status).unwrap())
+            .collect()
     }
 
     pub(crate) async fn load(&self, load: Value) -> Value {
@@ -147,6 +158,10 @@ impl EightX8 {
         let status = response.status();
         let text = response.text().await.unwrap();
         assert!(status.is_success(), "sandbox{path}: {status} {text}");
-        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+        if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap()
+        }
     }
 }

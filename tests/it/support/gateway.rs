@@ -42,7 +42,12 @@ impl Gateway {
     pub(crate) async fn start(mut config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         config.set("store.url", format!("sqlite://{}", folder.path().join(STORE).display()));
-        let mut gateway = Self { folder, config, log: Log::default(), run: None };
+        let mut gateway = Self {
+            folder,
+            config,
+            log: Log::default(),
+            run: None,
+        };
         gateway.run_again().await;
         gateway
     }
@@ -63,7 +68,12 @@ impl Gateway {
             panic!("the gateway did not start:\n{}", self.log.tail(50));
         };
         let address = |port: &str| format!("http://{}", line[port].as_str().unwrap());
-        self.run = Some(Run { child, reader, public: address("public"), admin: address("admin") });
+        self.run = Some(Run {
+            child,
+            reader,
+            public: address("public"),
+            admin: address("admin"),
+        });
     }
 
     pub(crate) fn write_config(&self) -> PathBuf {
@@ -86,7 +96,9 @@ impl Gateway {
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.run.as_mut().is_some_and(|run| run.child.try_wait().unwrap().is_none())
+        self.run
+            .as_mut()
+            .is_some_and(|run| run.child.try_wait().unwrap().is_none())
     }
 
     /// SIGKILL: it gets no chance to tidy up.
@@ -130,7 +142,13 @@ impl Drop for Gateway {
 }
 
 fn serve(config: &Path) -> Child {
-    program().arg("serve").arg("--config").arg(config).stderr(Stdio::piped()).spawn().unwrap()
+    program()
+        .arg("serve")
+        .arg("--config")
+        .arg(config)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// The program with nothing of the tester's environment that it would read as configuration.
@@ -145,7 +163,10 @@ pub(crate) async fn output(arguments: &[&str]) -> Output {
     let mut command = program();
     command.args(arguments).stdout(Stdio::piped());
     let running = tokio::task::spawn_blocking(move || command.output().unwrap());
-    tokio::time::timeout(Duration::from_secs(30), running).await.unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(30), running)
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 fn signal(child: &Child, signal: Signal) {

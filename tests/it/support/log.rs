@@ -35,7 +35,10 @@ impl Log {
     /// The entries that are JSON, as the gateway's are.
     pub(crate) fn entries(&self) -> Vec<Value> {
         let lines = self.lines();
-        lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Entries of a level: `ERROR`, `WARN`, `INFO` …

@@ -43,23 +43,40 @@ enum Body {
 
 impl Reply {
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), delay: Duration::ZERO, body: Body::Empty }
+        Self {
+            status,
+            headers: Vec::new(),
+            delay: Duration::ZERO,
+            body: Body::Empty,
+        }
     }
 
     pub(crate) fn drip() -> Self {
-        Self { body: Body::Drip, ..Self::status(200) }
+        Self {
+            body: Body::Drip,
+            ..Self::status(200)
+        }
     }
 
     pub(crate) fn huge() -> Self {
-        Self { body: Body::Huge, ..Self::status(200) }
+        Self {
+            body: Body::Huge,
+            ..Self::status(200)
+        }
     }
 
     pub(crate) fn hang() -> Self {
-        Self { body: Body::Hang, ..Self::status(200) }
+        Self {
+            body: Body::Hang,
+            ..Self::status(200)
+        }
     }
 
     pub(crate) fn close() -> Self {
-        Self { body: Body::Close, ..Self::status(200) }
+        Self {
+            body: Body::Close,
+            ..Self::status(200)
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -39,17 +39,30 @@ impl World {
 
     pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
         // A refused event comes again soon, for as long as a test may last.
-        let options = Options { retry_schedule: vec![Duration::from_millis(100); 3000], ..Options::default() };
+        let options = Options {
+            retry_schedule: vec![Duration::from_millis(100); 3000],
+            ..Options::default()
+        };
         let bots = Bots::start().await;
-        let mut setup =
-            Setup { options, config: Config::default(), webhook_path: "/webhooks/8x8/acme".to_owned() };
+        let mut setup = Setup {
+            options,
+            config: Config::default(),
+            webhook_path: "/webhooks/8x8/acme".to_owned(),
+        };
         setup.config = Config::new(EIGHT, &bots.url());
         change(&mut setup);
         let eight = EightX8::start(setup.options).await;
         setup.config.replace(EIGHT, &eight.url());
         let gateway = Gateway::start(setup.config).await;
         let api = Client::new(&gateway.public(), SUPPORT);
-        let world = Self { eight, bots, gateway, api, tolerated: Vec::new(), checked: false };
+        let world = Self {
+            eight,
+            bots,
+            gateway,
+            api,
+            tolerated: Vec::new(),
+            checked: false,
+        };
         world.connect(&setup.webhook_path).await;
         world
     }
@@ -57,7 +70,9 @@ impl World {
     /// Points 8x8 and the client at the gateway as it runs now.
     pub(crate) async fn connect(&self, webhook_path: &str) {
         self.api.move_to(&self.gateway.public());
-        self.eight.point_at(&format!("{}{webhook_path}", self.gateway.public())).await;
+        self.eight
+            .point_at(&format!("{}{webhook_path}", self.gateway.public()))
+            .await;
     }
 
     /// The gateway dies without warning and is started again.
@@ -85,12 +100,24 @@ impl World {
         self.checked = true;
         assert!(self.gateway.is_alive(), "the gateway died");
         let expected = |text: &String| self.tolerated.iter().any(|part| text.contains(part.as_str()));
-        let mut errors: Vec<_> = self.gateway.log.of_level("ERROR").iter().map(ToString::to_string).collect();
+        let mut errors: Vec<_> = self
+            .gateway
+            .log
+            .of_level("ERROR")
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         errors.extend(self.api.failures());
         errors.retain(|error| !expected(error));
         assert!(errors.is_empty(), "unexpected:\n{}", errors.join("\n"));
         assert!(self.bots.faults().is_empty(), "{:?}", self.bots.faults());
-        let panics = self.gateway.log.lines().iter().filter(|line| line.contains("panicked")).count();
+        let panics = self
+            .gateway
+            .log
+            .lines()
+            .iter()
+            .filter(|line| line.contains("panicked"))
+            .count();
         assert_eq!(panics, 0, "the gateway panicked");
         let status = self.gateway.stop().await;
         assert!(status.success(), "{status}");
