@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
 use prometheus_client::registry::Registry;
 
 use crate::app::BuildError;
@@ -26,6 +25,7 @@ use crate::http::HttpMetrics;
 use crate::http::OpsState;
 use crate::http::PublicLimits;
 use crate::http::Readiness;
+use crate::http::Router;
 use crate::http::RunningKeys;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;

@@ -16,8 +16,13 @@ mod query;
 mod router;
 mod running_keys;
 mod server;
+#[cfg(test)]
+mod tests;
 mod webhook;
 mod webhook_answer;
+
+/// What [`serve`] serves.
+pub use axum::Router;
 
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;

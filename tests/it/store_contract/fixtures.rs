@@ -127,7 +127,8 @@ pub(crate) fn unchanged(handover: &Handover) -> Commit {
 /// The change that ends it.
 pub(crate) fn end(handover: &mut Handover, now: Timestamp) -> Commit {
     handover.progress.state = State::Ended;
-    handover.progress.ended_at = Some(now);
+    // Over is over: the transition function never moves this.
+    handover.progress.ended_at.get_or_insert(now);
     handover.progress.end_reason = Some(EndReason::AgentEnded);
     handover.progress.outcome = Some(Outcome::Completed);
     next(handover, 1, now)

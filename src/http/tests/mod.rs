@@ -1,0 +1,8 @@
+//! The routers from outside: requests in, answers out, with a real store and a stand-in 8x8 on loopback.
+
+mod calls;
+mod faults;
+mod fixture;
+mod server;
+mod streams;
+mod webhooks;
