@@ -130,6 +130,7 @@ pub(super) fn in_progress() -> Refusal {
 /// 422 with what is wrong where.
 pub(super) fn invalid(errors: Vec<FieldError>) -> Refusal {
     let detail = match errors.as_slice() {
+        [only] if only.pointer.is_empty() => format!("the body: {}", only.message),
         [only] => format!("{}: {}", only.pointer, only.message),
         several => format!("{} things are wrong with the request; see `errors`", several.len()),
     };
@@ -188,6 +189,15 @@ mod tests {
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_fault_of_the_whole_body_says_so() {
+        let fault = FieldError {
+            pointer: String::new(),
+            message: "must have `text` or `cards`".to_owned(),
+        };
+        assert_eq!(invalid(vec![fault]).detail, "the body: must have `text` or `cards`");
     }
 
     #[test]
