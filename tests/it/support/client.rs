@@ -58,6 +58,14 @@ impl Client {
         self.with_key(Some(&api_key(bot)))
     }
 
+    /// The same caller at another address.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self {
+            base: Arc::new(Mutex::new(base.to_owned())),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn move_to(&self, base: &str) {
         base.clone_into(&mut self.base.lock().unwrap());
     }
