@@ -154,11 +154,11 @@ async fn ten_thousand_repeated_and_concurrent_events_reach_the_bot_complete_and_
 async fn post_through_everything(api: Client, id: String, stop: CancellationToken) -> Vec<String> {
     let mut taken = Vec::new();
     while !stop.is_cancelled() {
-        let text = format!("message {}", taken.len());
+        let (text, key) = (format!("message {}", taken.len()), format!("key-{}", taken.len()));
         loop {
             let call = api
                 .call(Method::POST, &format!("/v1/handovers/{id}/messages"))
-                .once(&text);
+                .once(&key);
             match call.json(&json!({"text": text})).try_send().await {
                 Ok(reply) if reply.status == 202 => break,
                 Ok(reply) => assert!([409, 429, 503].contains(&reply.status), "{reply}"),
@@ -167,6 +167,8 @@ async fn post_through_everything(api: Client, id: String, stop: CancellationToke
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         taken.push(text);
+        // As fast as a user writes who writes fast.
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     taken
 }
