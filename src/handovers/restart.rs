@@ -1,9 +1,11 @@
 //! Takes up where the last run of the process stopped.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::CallRecord;
+use crate::domain::ConversationId;
 use crate::domain::HandoverId;
 use crate::domain::State;
 use crate::handovers::Handovers;
@@ -35,6 +37,7 @@ impl Handovers {
         for call in loaded.calls {
             calls.entry(call.handover.clone()).or_default().push(call);
         }
+        let unplaced: HashSet<_> = loaded.unplaced.into_iter().collect();
         let mut live = 0;
         for handover in loaded.handovers {
             live += usize::from(handover.state().is_live());
@@ -45,8 +48,16 @@ impl Handovers {
             }
             let slot = self.take_in(handover);
             let mut locked = slot.handover.lock().await;
-            // Events may have been kept by a process that died before it applied them.
-            self.apply_kept(&slot, &mut locked).await?;
+            // Events may have been kept by a process that died before it applied them. Few are, so they are not asked for
+            // one handover at a time.
+            let place = |conversation: &ConversationId| (locked.facts.account.clone(), conversation.clone());
+            if conversation
+                .as_ref()
+                .map(place)
+                .is_some_and(|place| unplaced.contains(&place))
+            {
+                self.apply_kept(&slot, &mut locked).await?;
+            }
             drop(locked);
             let open = calls.remove(&slot.id).unwrap_or_default();
             self.resume(&slot, open, conversation.as_ref());

@@ -49,7 +49,7 @@ use crate::store::Target;
 
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Live handovers, those with open calls, and the open calls.
+    /// Live handovers, those with open calls, the open calls, and the conversations that have unplaced events.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
     /// Writes the intent to create a conversation, before 8x8 is asked. The handover has version 0 and no events.

@@ -1,5 +1,6 @@
 //! What goes into the store and comes out of it in one piece.
 
+use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallId;
 use crate::domain::CallOutcome;
@@ -114,6 +115,8 @@ pub struct Loaded {
     pub handovers: Vec<Handover>,
     /// Open calls, oldest first within a handover. Each may have been sent.
     pub calls: Vec<CallRecord>,
+    /// Conversations with kept events that no handover has taken.
+    pub unplaced: Vec<(AccountId, ConversationId)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use crate::store::rows::Place;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::error::failed;
 use crate::store::sqlite::idempotency;
+use crate::store::sqlite::inbox;
 use crate::store::sqlite::writer::Wrote;
 
 const INSERT: &str = "INSERT INTO handover (id, tenant, account, bot, state, live, session_key, bot_session_id,
@@ -81,7 +82,12 @@ pub(super) fn load(db: &Connection) -> Result<Loaded, StoreError> {
     let mut handovers = many(db, LIVE)?;
     handovers.extend(many(db, WITH_OPEN_CALLS)?);
     let calls = calls::open_calls(db)?;
-    Ok(Loaded { handovers, calls })
+    let unplaced = inbox::conversations(db)?;
+    Ok(Loaded {
+        handovers,
+        calls,
+        unplaced,
+    })
 }
 
 pub(super) fn handover(db: &Connection, id: &HandoverId) -> Result<Option<Handover>, StoreError> {

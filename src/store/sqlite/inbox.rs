@@ -26,9 +26,29 @@ const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, 
 
 const SHA256: &str = "SELECT sha256 FROM webhook_event WHERE account = ?1 AND event_id = ?2";
 
+const CONVERSATIONS: &str = "SELECT DISTINCT account, conversation FROM webhook_event
+ WHERE handover IS NULL AND conversation IS NOT NULL
+ ORDER BY account, conversation";
+
 const UNPLACED: &str = "SELECT event_id, sha256, received_at, body FROM webhook_event
  WHERE account = ?1 AND conversation = ?2 AND handover IS NULL
  ORDER BY position";
+
+/// Those with unplaced events.
+pub(super) fn conversations(db: &Connection) -> Result<Vec<(AccountId, ConversationId)>, StoreError> {
+    let mut statement = db.prepare_cached(CONVERSATIONS).map_err(failed)?;
+    let found = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(failed)?;
+    let conversations = found.filter_map(|row| {
+        let named = row.map(|(account, conversation): (String, String)| {
+            // None is stored blank: it could not have been read.
+            Some((AccountId::new(&account), ConversationId::parse(&conversation)?))
+        });
+        named.map_err(failed).transpose()
+    });
+    conversations.collect()
+}
 
 /// Records the event for a handover. `Some` when it was recorded before: whether its body was the same.
 pub(super) fn take(

@@ -1,5 +1,6 @@
 //! The model as a store, behind one lock.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
@@ -80,7 +81,14 @@ impl Store for ModelStore {
         let open = model.calls.iter().filter(|(_call, open)| *open == Open::Yes);
         let mut calls: Vec<CallRecord> = open.map(|(call, _open)| call.clone()).collect();
         calls.sort_by_key(|call| call.handover.clone());
-        Ok(Loaded { handovers, calls })
+        let free = model.webhook_events.iter().filter(|(_receipt, taken)| taken.is_none());
+        let place = |receipt: &WebhookReceipt| Some((receipt.account.clone(), receipt.conversation.clone()?));
+        let unplaced: BTreeSet<_> = free.filter_map(|(receipt, _taken)| place(receipt)).collect();
+        Ok(Loaded {
+            handovers,
+            calls,
+            unplaced: unplaced.into_iter().collect(),
+        })
     }
 
     async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {

@@ -1,0 +1,127 @@
+//! `cargo bench --bench load [-- --quick | --only NAME | --json FILE]`: runs the gateway's release binary under load on
+//! this machine and prints its figures beside those it has to reach. See docs/benchmarks.md.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot go on ends, and its table is its output"
+)]
+
+mod bots;
+mod drive;
+mod events;
+mod gateway;
+mod report;
+mod scenarios;
+mod seed;
+mod wire;
+
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use clap::Parser;
+use clap::ValueEnum;
+use handover_gateway::clock::Clock;
+use report::Report;
+use scenarios::Bench;
+use scenarios::bare;
+use serde_json::json;
+
+#[derive(Parser)]
+struct Args {
+    /// A quarter of the events and a tenth of the backlog: for a look, not for publishing.
+    #[arg(long)]
+    quick: bool,
+    /// Only these parts; repeatable.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Part>,
+    /// Also write the figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where databases are made; must be on a real disk.
+    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
+    folder: PathBuf,
+    /// Given by `cargo bench`.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be the empty server that the others are compared with.
+    #[arg(long, hide = true)]
+    empty_server: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Bare,
+    Ingest,
+    Latency,
+    EndToEnd,
+    Message,
+    Memory,
+    Restart,
+    Hanging,
+}
+
+/// A part that takes longer is broken: nothing of a run waits without end.
+const LONGEST_PART: Duration = Duration::from_mins(10);
+
+fn main() {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.expect("the runtime starts");
+    if args.empty_server {
+        runtime.block_on(bare::serve_nothing());
+    } else if args.bench {
+        runtime.block_on(run(&args));
+    } else {
+        println!("run it with `cargo bench --bench load`, which also builds what it measures");
+    }
+}
+
+async fn run(args: &Args) {
+    let mut bench = Bench {
+        quick: args.quick,
+        folder: args.folder.clone(),
+        report: Report::default(),
+        bare: None,
+    };
+    for part in Part::value_variants() {
+        if args.only.is_empty() || args.only.contains(part) {
+            let begun = Instant::now();
+            println!("{part:?} ...");
+            let running = play(*part, &mut bench);
+            tokio::time::timeout(LONGEST_PART, running)
+                .await
+                .expect("a part of the benchmark takes too long");
+            println!("{part:?} took {:.0?}", begun.elapsed());
+        }
+    }
+    println!("\n{}", bench.report.table());
+    if let Some(file) = &args.json {
+        let text = format!("{:#}\n", bench.report.json(&about(args)));
+        std::fs::write(file, text).expect("the figures are written");
+    }
+}
+
+async fn play(part: Part, bench: &mut Bench) {
+    match part {
+        Part::Bare => bare::run(bench).await,
+        Part::Ingest => scenarios::ingest::rate(bench).await,
+        Part::Latency => scenarios::ingest::latency(bench).await,
+        Part::EndToEnd => scenarios::end_to_end::run(bench).await,
+        Part::Message => scenarios::message::run(bench).await,
+        Part::Memory => scenarios::memory::run(bench).await,
+        Part::Restart => scenarios::restart::run(bench).await,
+        Part::Hanging => scenarios::hanging::run(bench).await,
+    }
+}
+
+fn about(args: &Args) -> serde_json::Value {
+    json!({
+        "at": Clock::system().now().to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "quick": args.quick,
+        "processors": std::thread::available_parallelism().map_or(0, usize::from),
+        "memory": std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| text.lines().next().map(str::to_owned)),
+    })
+}

@@ -1,0 +1,62 @@
+//! What other bots notice of one that takes callbacks and never answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bots::Bots;
+use crate::drive;
+use crate::drive::Schedule;
+use crate::report::Limit;
+use crate::report::Row;
+use crate::scenarios::end_to_end::BOTS;
+use crate::scenarios::end_to_end::HANDOVERS;
+use crate::scenarios::end_to_end::THINK;
+use crate::scenarios::end_to_end::added;
+use crate::scenarios::ingest::note;
+use crate::scenarios::rig::Bench;
+use crate::scenarios::rig::CONNECTIONS;
+
+const RATE: u32 = 1000;
+const WARM_UP: usize = 4000;
+const SICK: usize = 0;
+const DRAINED_WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) async fn run(bench: &mut Bench) {
+    let bots = Bots::start(BOTS, THINK).await;
+    let seen = Arc::clone(&bots.seen);
+    let rig = bench.rig(HANDOVERS, Some(bots)).await;
+    // Handovers belong to the bots in turn, and events to the handovers.
+    let healthy = |place: usize| place % HANDOVERS % BOTS != SICK;
+    let mut p99 = Vec::new();
+    let mut rows = Vec::new();
+    let mut first = 0;
+    for (name, count) in [
+        ("", WARM_UP),
+        ("p99 of the 19 others, nobody hangs", bench.events(20_000)),
+        ("p99 of the 19 others while one hangs", bench.events(20_000)),
+    ] {
+        if p99.len() == 2 {
+            seen.hang(SICK);
+        }
+        let (requests, _) = rig.sign(first, count);
+        let arrivals = seen.expect(first, count, None);
+        let schedule = Schedule::soon(RATE);
+        let outcome = drive::open(rig.gateway.addr, requests, CONNECTIONS, schedule).await;
+        note(bench, outcome.complaint("hanging bot"));
+        let of_healthy = (0..count).filter(|place| healthy(*place)).count();
+        arrivals.wait_for(of_healthy, DRAINED_WITHIN).await;
+        let latencies = added(&arrivals, count, schedule, healthy);
+        p99.push(drive::millis(&latencies, 99.0));
+        if !name.is_empty() {
+            rows.push(Row::new(name, drive::millis(&latencies, 99.0), "ms"));
+            rows.push(Row::new("  p50", drive::millis(&latencies, 50.0), "ms"));
+        }
+        first += count;
+    }
+    if let [_, calm, sick] = p99.as_slice() {
+        let ratio = Row::new("one over the other", sick / calm, "x");
+        rows.push(ratio.must(Limit::AtMost(2.0)).goal(Limit::AtMost(1.2)));
+    }
+    bench.report.section("one of 20 bots hangs, open loop at 1,000/s", rows);
+    rig.gateway.kill();
+}
