@@ -173,9 +173,10 @@ impl Gateway {
 
     /// The admin port is not counted against the public one's connections: it answers when that is full.
     fn listen(&self, public: TcpListener, admin: TcpListener, routers: Routers, connections: usize) {
+        // A little less than all tasks have, so that what is cut off is cut off in order.
         let limits = |connections| ServerLimits {
             connections,
-            grace: self.grace,
+            grace: self.grace * 9 / 10,
         };
         let stop = || self.supervisor.stop_token();
         let Routers {

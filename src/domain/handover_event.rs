@@ -56,7 +56,7 @@ impl HandoverEvent {
             sequence: self.sequence,
             state: self.state,
             control: self.state.control(),
-            metadata: context.metadata.as_ref(),
+            metadata: Metadata(context.metadata.as_ref()),
             ephemeral: (self.kind.class() == EventClass::Ephemeral).then_some(true),
             late: (marks.late || self.late).then_some(true),
         };
@@ -111,12 +111,23 @@ struct Data<'a> {
     sequence: u64,
     state: State,
     control: Control,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a RawJson>,
+    metadata: Metadata<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ephemeral: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     late: Option<bool>,
+}
+
+/// As the bot gave it; an empty object where it gave none.
+struct Metadata<'a>(Option<&'a RawJson>);
+
+impl Serialize for Metadata<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(metadata) => metadata.serialize(serializer),
+            None => serializer.collect_map::<&str, &str, _>([]),
+        }
+    }
 }
 
 #[cfg(test)]
