@@ -31,6 +31,9 @@ pub enum CommandError {
     /// The same `clientMessageId` came with other content.
     #[error("the client message id was used for another message")]
     OtherMessage,
+    /// The message was refused or given up; the same `clientMessageId` does not make it another.
+    #[error("the message failed before")]
+    MessageFailed,
     /// So many calls to 8x8 wait for this handover that no more are taken.
     #[error("too many messages wait for 8x8")]
     LaneFull,

@@ -125,6 +125,7 @@ impl Handovers {
             .await?
         {
             Some(record) if record.request_sha256 != message.request_sha256 => Err(CommandError::OtherMessage),
+            Some(record) if record.status == MessageStatus::Failed => Err(CommandError::MessageFailed),
             Some(MessageRecord { id, status, .. }) => Ok(Some(Posted {
                 message: id,
                 status,
@@ -136,7 +137,7 @@ impl Handovers {
 }
 
 /// Splits on word boundaries into texts of at most `limit` characters. Nothing is dropped but the white space at a cut.
-fn split(text: &str, limit: usize) -> Vec<String> {
+pub(super) fn split(text: &str, limit: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some((over, _)) = rest.char_indices().nth(limit) {

@@ -14,6 +14,7 @@ use crate::domain::ConversationId;
 use crate::domain::MessageId;
 use crate::handovers::Handovers;
 use crate::handovers::session_map::Slot;
+use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
 
 /// So many calls of one handover may wait; a bot that posts more is told to slow down.
@@ -62,6 +63,11 @@ impl SendLane {
             let count = waiting.calls.iter().take_while(|item| is_part(item)).count();
             waiting.calls.drain(..count).collect()
         })
+    }
+
+    /// Everything that waits, when there is nowhere for it to go.
+    fn take_all(&self) -> Vec<Item> {
+        self.with(|waiting| waiting.calls.drain(..).collect())
     }
 
     /// Whether 8x8 is still to be told that the user left.
@@ -114,6 +120,17 @@ impl Handovers {
         self.run_lane(slot, items.collect(), conversation);
     }
 
+    /// Ends the calls of a handover that never had a conversation.
+    pub(super) fn drop_lane(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let items = slot.lane.take_all();
+        let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+        self.parts.supervisor.run(async move {
+            for item in items {
+                this.settle(&slot, item, Fate::Failed(None)).await;
+            }
+        });
+    }
+
     /// Takes up the calls an earlier run of the process left open.
     pub(super) fn resume(
         self: &Arc<Self>,
@@ -148,6 +165,8 @@ impl Handovers {
 
     async fn work(self: &Arc<Self>, slot: &Arc<Slot>, conversation: &ConversationId) {
         let stop = self.parts.supervisor.stop_token();
+        // A worker that panics must not leave the lane shut; its call stays recorded, and is taken up at the next start.
+        let _open_again = OpenAgain(&slot.lane);
         while let Some(item) = slot.lane.next() {
             // What is left open stays recorded, and is taken up at the next start.
             if stop.is_cancelled() {
@@ -158,6 +177,16 @@ impl Handovers {
                 return;
             };
             self.carry_out(slot, &tenant, conversation, item).await;
+        }
+    }
+}
+
+struct OpenAgain<'a>(&'a SendLane);
+
+impl Drop for OpenAgain<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.with(|waiting| waiting.running = false);
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::domain::EventContext;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Marks;
+use crate::domain::State;
+use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition;
 use crate::domain::transition::Input;
@@ -41,6 +43,9 @@ pub(super) const LINGER: Duration = Duration::from_mins(10);
 /// A commit is computed again this often when somebody else changed the handover meanwhile.
 const ATTEMPTS: usize = 5;
 
+/// Between two tries at something the store could not take.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the service is made of.
 pub struct Parts {
     pub store: Arc<dyn Store>,
@@ -56,6 +61,7 @@ pub struct Handovers {
     pub(super) parts: Parts,
     pub(super) session_map: SessionMap,
     pub(super) deadlines: Deadlines,
+    pub(super) started_at: Timestamp,
 }
 
 /// What rides along with an input into its commit.
@@ -63,7 +69,7 @@ pub struct Handovers {
 pub(super) struct Along {
     pub(super) receipt: Option<WebhookReceipt>,
     pub(super) claim: Option<IdempotencyClaim>,
-    pub(super) settled: Option<CallSettled>,
+    pub(super) settled: Vec<CallSettled>,
     /// Waits for the last of the calls the input causes.
     pub(super) ticket: Option<Ticket>,
 }
@@ -85,7 +91,9 @@ pub(super) enum ChangeError {
 
 impl Handovers {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let started_at = parts.clock.now();
         Arc::new(Self {
+            started_at,
             parts,
             session_map: SessionMap::default(),
             deadlines: Deadlines::default(),
@@ -131,7 +139,7 @@ impl Handovers {
     ) -> Result<Changed, ChangeError> {
         for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
-            if next.says_nothing() && along.settled.is_none() {
+            if next.says_nothing() && along.settled.is_empty() {
                 self.tell_ephemeral(&next);
                 // An echo is remembered by its receipt all the same; typing is not worth a write.
                 if along.receipt.is_none() || !next.ephemeral.is_empty() {
@@ -150,6 +158,23 @@ impl Handovers {
             }
         }
         Err(StoreError::Unavailable("somebody else keeps changing the same handover".into()).into())
+    }
+
+    /// Repeats what the store could not take, until it can or the process stops.
+    pub(super) async fn until_it_works<F, E>(&self, work: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        let stop = self.parts.supervisor.stop_token();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.parts.clock.sleep(STORE_PAUSE) => {}
+            }
+            if work().await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Someone else wrote this handover: take what the store has and compute again.
@@ -218,6 +243,9 @@ impl Handovers {
         // After the wake-up for what was logged: it must not overtake that.
         self.tell_ephemeral(&next);
         self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
+        if handover.state() == State::Failed && handover.progress.conversation.is_none() {
+            self.drop_lane(slot);
+        }
     }
 
     fn tell_ephemeral(&self, next: &Transition) {

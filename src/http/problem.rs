@@ -83,6 +83,10 @@ fn of_command(error: &CommandError) -> Problem {
             ProblemCode::IdempotencyMismatch,
             "this clientMessageId was used for a message with other content",
         ),
+        CommandError::MessageFailed => Problem::new(
+            ProblemCode::UpstreamRejected,
+            "the message with this clientMessageId did not reach the agent; send it again under a new one if it still matters",
+        ),
         CommandError::LaneFull => {
             let detail = "too many calls of this handover wait for 8x8; slow down and try again";
             Problem::new(ProblemCode::RateLimited, detail).retry_after(LANE_AGAIN)

@@ -58,8 +58,8 @@ pub trait Store: Send + Sync {
     /// Writes a transition.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
-    /// Settles a call that changes nothing else.
-    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError>;
+    /// Settles calls that change nothing else.
+    async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError>;
 
     /// Keeps a signed webhook event that no handover is known for yet, or that could not be read (no conversation).
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError>;

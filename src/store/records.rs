@@ -26,7 +26,7 @@ pub struct Commit {
     /// Whether the events are to be delivered: a bot without callback address pulls.
     pub deliver: bool,
     pub calls: Vec<CallRecord>,
-    pub settled: Option<CallSettled>,
+    pub settled: Vec<CallSettled>,
     pub message: Option<MessageRecord>,
     /// The webhook event that caused it, when one did. Also ends its being unplaced.
     pub receipt: Option<WebhookReceipt>,

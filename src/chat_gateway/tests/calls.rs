@@ -209,7 +209,9 @@ async fn messages_come_newest_first() {
         .list_newest(&conversation(), 20)
         .await
         .unwrap();
+    assert!(!messages.is_all, "nothing was said of other pages");
     let seen: Vec<_> = messages
+        .messages
         .iter()
         .map(|m| (m.author_type.as_str(), m.text.as_str()))
         .collect();
