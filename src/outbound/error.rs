@@ -16,6 +16,8 @@ pub enum OutboundError {
     },
     #[error("outbound.ca_file {path} holds no certificates in PEM")]
     CaContent { path: PathBuf },
-    #[error("the HTTP client cannot be set up; where the machine has no CA certificates, install the ca-certificates package")]
+    #[error(
+        "the HTTP client cannot be set up; where the machine has no CA certificates, install the ca-certificates package"
+    )]
     Client(#[source] reqwest::Error),
 }
