@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use crate::http::metrics::HttpMetrics;
 use crate::http::webhook;
+use crate::http::webhook_answer::Unproven;
 use crate::problem::Problem;
 
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -53,11 +54,15 @@ fn instance(matched: Option<&MatchedPath>, path: &str) -> Option<String> {
 
 /// A problem is completed with the path it is about.
 fn complete(mut response: Response, instance: Option<String>) -> Response {
-    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+    let completed = if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
+        problem.instance = instance;
+        Box::new(problem).into_response()
+    } else if let Some(mut unproven) = response.extensions_mut().remove::<Unproven>() {
+        unproven.instance = instance;
+        unproven.into_response()
+    } else {
         return response;
     };
-    problem.instance = instance;
-    let completed = Box::new(problem).into_response();
     let (mut parts, _old_body) = response.into_parts();
     let (new, body) = completed.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -54,6 +54,17 @@ async fn what_is_not_proven_is_401_or_400_where_it_is_not_json() {
         (answer.status, answer.json()["code"].as_str()),
         (401, Some("missing-header"))
     );
+    let json = answer.json();
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        (&json["type"], &json["status"], &json["instance"]),
+        (
+            &"urn:handover-gateway:problem:unauthorized".into(),
+            &401.into(),
+            &"/webhooks/8x8/acme".into()
+        )
+    );
+    assert!(json["detail"].as_str().unwrap().contains("`x-8x8-*`"), "{json}");
     gateway
         .call("POST", "/webhooks/8x8/acme", "nonsense")
         .await
