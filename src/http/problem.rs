@@ -122,6 +122,11 @@ pub(super) fn internal() -> Refusal {
     )
 }
 
+/// 503: nothing was done, and it may be asked again at once.
+pub(super) fn too_slow(detail: &str) -> Refusal {
+    Box::new(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(STORE_AGAIN))
+}
+
 pub(super) fn no_handover() -> Refusal {
     refused(ProblemCode::NotFound, "this bot has no handover with this id")
 }

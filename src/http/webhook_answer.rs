@@ -45,6 +45,8 @@ pub(super) enum WebhookAnswer {
     Body(Refusal),
     KeysUnavailable,
     NotRecorded,
+    /// Its body, or what it takes to record it, took too long.
+    TooSlow,
 }
 
 impl WebhookAnswer {
@@ -67,6 +69,7 @@ impl WebhookAnswer {
             Self::Body(_) => "body",
             Self::KeysUnavailable => "keys_unavailable",
             Self::NotRecorded => "not_recorded",
+            Self::TooSlow => "too_slow",
         }
     }
 }
@@ -92,6 +95,10 @@ impl IntoResponse for WebhookAnswer {
             }
             Self::NotRecorded => {
                 let detail = "the event could not be recorded; send it again";
+                problem(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(AGAIN))
+            }
+            Self::TooSlow => {
+                let detail = "the event was not recorded in time; send it again";
                 problem(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(AGAIN))
             }
         }
@@ -198,6 +205,7 @@ mod tests {
             (WebhookAnswer::Unproven("stale"), 401),
             (WebhookAnswer::KeysUnavailable, 503),
             (WebhookAnswer::NotRecorded, 503),
+            (WebhookAnswer::TooSlow, 503),
         ] {
             let outcome = answer.outcome();
             let response = answer.into_response();

@@ -1,5 +1,7 @@
 //! What is wrong with a request is told as a problem.
 
+use std::time::Duration;
+
 use crate::http::tests::fixture::Gateway;
 
 const HANDOVERS: &str = "/v1/handovers";
@@ -147,4 +149,24 @@ async fn properties_may_not_overwrite_what_the_gateway_sets() {
         .await;
     answer.is_problem(422, "invalid-request");
     assert_eq!(answer.json()["errors"][0]["pointer"], "/properties/user/name");
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_told_by_what_it_may_have_done() {
+    let gateway = Gateway::answering_within(Duration::ZERO).await;
+    for path in [
+        "/webhooks/8x8",
+        "/webhooks/8x8/acme",
+        "/handover/eightByEight/globex/s3cret",
+    ] {
+        let webhook = gateway.call_endlessly("POST", path).await;
+        webhook.is_problem(503, "store-unavailable");
+        assert!(webhook.header("retry-after").is_some());
+    }
+    let posted = gateway.call_endlessly("POST", HANDOVERS).await;
+    posted.is_problem(504, "upstream-timeout");
+    assert!(posted.text.contains("Idempotency-Key"), "{}", posted.text);
+    let patched = gateway.call_endlessly("PATCH", NOBODY).await;
+    patched.is_problem(504, "upstream-timeout");
+    assert!(!patched.text.contains("Idempotency-Key"), "{}", patched.text);
 }
