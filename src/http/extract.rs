@@ -244,5 +244,6 @@ mod tests {
         assert_eq!(body.metadata.unwrap().as_str(), r#"{ "b":1.0,  "a":2 }"#);
         assert_eq!(body.user.name.as_deref(), Some("J"));
         assert!(body.items.is_empty());
+        assert!(body.kind.is_none());
     }
 }

@@ -44,16 +44,15 @@ impl Stream {
 
     /// The next message; `None` when the stream is over.
     async fn next(&mut self) -> Option<Sent> {
-        tokio::time::timeout(PATIENCE, self.read_next())
-            .await
-            .expect("nothing comes")
+        tokio::time::timeout(PATIENCE, self.read_next()).await.unwrap()
     }
 
     async fn read_next(&mut self) -> Option<Sent> {
         loop {
             if let Some((message, rest)) = self.read.split_once("\n\n") {
                 let sent = parse(message);
-                self.read = rest.to_owned();
+                let rest = rest.to_owned();
+                self.read = rest;
                 if let Some(sent) = sent {
                     return Some(sent);
                 }
@@ -67,7 +66,7 @@ impl Stream {
     async fn take(&mut self, count: usize) -> Vec<Sent> {
         let mut all = Vec::new();
         while all.len() < count {
-            all.push(self.next().await.expect("the stream goes on"));
+            all.push(self.next().await.unwrap());
         }
         all
     }

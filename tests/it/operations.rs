@@ -13,6 +13,7 @@ use crate::support::client::with_user;
 use crate::support::gateway::output;
 use crate::support::reply::Reply;
 use crate::support::wait::eventually;
+use crate::support::world::Setup;
 use crate::support::world::World;
 
 fn admin(world: &World) -> Client {
@@ -123,7 +124,10 @@ async fn post_until_gone(api: Client, id: String) -> Vec<String> {
             .call(Method::POST, &format!("/v1/handovers/{id}/messages"))
             .json(&json!({"text": text}));
         match call.try_send().await {
-            Ok(reply) if reply.status == 202 => taken.push(text),
+            Ok(reply) if reply.status == 202 => {
+                taken.push(text);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             Ok(reply) => assert_eq!(reply.status, 503, "{reply}"),
             Err(_gone) => break,
         }
@@ -170,35 +174,34 @@ async fn a_stop_under_traffic_loses_nothing() {
     let taken = posting.join_all().await;
     world.api.move_to(&world.gateway.public());
     for (id, conversation) in &handovers {
-        let expected: Vec<_> = (1..=100).map(|number| format!("{conversation}#{number}")).collect();
-        eventually(&format!("{id} is told everything"), async || {
-            let events = world.bots.events(id);
-            let texts = events
-                .iter()
-                .filter(|event| event.kind() == "message.created")
-                .map(|event| event.text());
-            (texts.count() == 100).then_some(())
-        })
-        .await;
-        let events = world.bots.events(id);
-        let texts: Vec<_> = events
-            .iter()
-            .filter(|event| event.kind() == "message.created")
-            .map(|event| event.text())
-            .collect();
-        assert_eq!(texts, expected);
         let (_, taken) = taken.iter().find(|(of, _)| of == id).unwrap();
-        assert!(!taken.is_empty());
-        let all = eventually("8x8 has all that was taken", async || {
-            let texts = world.eight.texts(conversation).await;
-            taken.iter().all(|text| texts.contains(text)).then_some(texts)
-        })
-        .await;
-        let mut once = all.clone();
-        once.dedup();
-        assert_eq!(once, all, "nothing is posted twice");
+        everything_arrived(&world, id, conversation, taken).await;
     }
     world.finish().await;
+}
+
+/// What an agent said is told in order, what the bot posted is at 8x8 once.
+async fn everything_arrived(world: &World, id: &str, conversation: &str, taken: &[String]) {
+    let expected: Vec<_> = (1..=100).map(|number| format!("{conversation}#{number}")).collect();
+    let told = || -> Vec<String> {
+        let events = world.bots.events(id).into_iter();
+        let said = events.filter(|event| event.kind() == "message.created");
+        said.map(|event| event.text().to_owned()).collect()
+    };
+    eventually(&format!("{id} is told everything"), async || {
+        (told().len() == 100).then_some(())
+    })
+    .await;
+    assert_eq!(told(), expected);
+    assert!(!taken.is_empty());
+    let all = eventually("8x8 has all that was taken", async || {
+        let texts = world.eight.texts(conversation).await;
+        taken.iter().all(|text| texts.contains(text)).then_some(texts)
+    })
+    .await;
+    let mut once = all.clone();
+    once.dedup();
+    assert_eq!(once, all, "nothing is posted twice");
 }
 
 #[tokio::test]
@@ -313,38 +316,30 @@ const CANARIES: [&str; 9] = [
     "canary of the agent",
 ];
 
-#[tokio::test]
-async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors() {
-    let mut world = World::with(|setup| {
-        setup.options.api_key = CANARIES[0].to_owned();
-        setup.options.hang_limit = Duration::from_millis(500);
-        let address = format!("http://127.0.0.1:1/?token={}", CANARIES[4]);
-        setup
-            .config
-            .set("telemetry.level", "debug,handover_gateway=trace")
-            .set("tenants.acme.api_key", CANARIES[0])
-            .set("tenants.acme.send_wait", "500ms")
-            .set("tenants.acme.webhook.path_secrets", json!([CANARIES[1]]))
-            .set("tenants.acme.webhook.app_tokens", json!([CANARIES[2]]))
-            .set(
-                "bots.support.callback_secrets",
-                json!([format!("whsec_{}", CANARIES[5])]),
-            )
-            .set("bots.support.auth.kind", "bearer")
-            .set("bots.support.auth.token", CANARIES[3])
-            .set("bots.sales.callback_url", address);
-        setup.webhook_path = format!("/webhooks/8x8/acme/{}", CANARIES[1]);
-    })
-    .await;
-    world.bots.verify_with("support", &format!("whsec_{}", CANARIES[5]));
-    for part in [
-        "a bot's call failed",
-        "POST /v1/handovers",
-        "a proven webhook cannot be read",
-    ] {
-        world.tolerate(part);
-    }
-    let user = json!({"user": {"name": CANARIES[6], "email": "canary of the user@example.com"}});
+/// A canary in every place for a secret.
+fn with_canaries(setup: &mut Setup) {
+    CANARIES[0].clone_into(&mut setup.options.api_key);
+    setup.options.hang_limit = Duration::from_millis(500);
+    let address = format!("http://127.0.0.1:1/?token={}", CANARIES[4]);
+    setup
+        .config
+        .set("telemetry.level", "debug,handover_gateway=trace")
+        .set("tenants.acme.api_key", CANARIES[0])
+        .set("tenants.acme.send_wait", "500ms")
+        .set("tenants.acme.webhook.path_secrets", json!([CANARIES[1]]))
+        .set("tenants.acme.webhook.app_tokens", json!([CANARIES[2]]))
+        .set(
+            "bots.support.callback_secrets",
+            json!([format!("whsec_{}", CANARIES[5])]),
+        )
+        .set("bots.support.auth.kind", "bearer")
+        .set("bots.support.auth.token", CANARIES[3])
+        .set("bots.sales.callback_url", address);
+    setup.webhook_path = format!("/webhooks/8x8/acme/{}", CANARIES[1]);
+}
+
+/// A conversation with everything in it that goes wrong at 8x8's end.
+async fn a_troubled_conversation(world: &World, user: &Value) -> String {
     let (id, conversation) = world.api.open(user.clone()).await;
     world.eight.join(&conversation).await;
     world
@@ -371,6 +366,11 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
         )
         .await;
     world.bots.event(&id, "message.created").await;
+    id
+}
+
+/// What a bot is told of everything that can go wrong with its calls.
+async fn told_of_errors(world: &World, id: &str, user: &Value) -> String {
     let mut errors = String::new();
     let messages = format!("/v1/handovers/{id}/messages");
     for fault in [
@@ -395,13 +395,25 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
     }
     let key = world.api.with_key(Some(CANARIES[3]));
     errors.push_str(&key.get("/v1/handovers").await.text());
-    errors.push_str(
-        &world
-            .api
-            .get(&format!("/webhooks/8x8/acme/{}x", CANARIES[1]))
-            .await
-            .text(),
-    );
+    let wrong = format!("/webhooks/8x8/acme/{}x", CANARIES[1]);
+    errors.push_str(&world.api.post(&wrong, &json!({"text": CANARIES[8]})).await.text());
+    errors
+}
+
+#[tokio::test]
+async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors() {
+    let mut world = World::with(with_canaries).await;
+    world.bots.verify_with("support", &format!("whsec_{}", CANARIES[5]));
+    for part in [
+        "a bot's call failed",
+        "POST /v1/handovers",
+        "a proven webhook cannot be read",
+    ] {
+        world.tolerate(part);
+    }
+    let user = json!({"user": {"name": CANARIES[6], "email": "canary of the user@example.com"}});
+    let id = a_troubled_conversation(&world, &user).await;
+    let errors = told_of_errors(&world, &id, &user).await;
     // A bot that cannot be reached, under an address that is a secret.
     world.api.of_bot("sales").create(user).await;
     let admin = admin(&world);

@@ -144,15 +144,16 @@ async fn a_long_text_is_split_between_words_under_one_message() {
     })
     .await;
     let (id, conversation) = world.api.open(json!({})).await;
-    let text: String = (0..60).map(|n| format!("word{n:02} ")).collect();
-    let sent = world.api.say(&id, text.trim()).await;
+    let words: Vec<_> = (0..60).map(|n| format!("word{n:02}")).collect();
+    let text = words.join(" ");
+    let sent = world.api.say(&id, &text).await;
     assert_eq!(sent["status"], "accepted");
     let parts = world.eight.texts(&conversation).await;
     assert!(
         parts.len() > 4 && parts.iter().all(|part| part.chars().count() <= 100),
         "{parts:?}"
     );
-    assert_eq!(parts.join(" "), text.trim());
+    assert_eq!(parts.join(" "), text);
     world.finish().await;
 }
 

@@ -47,6 +47,7 @@ fn one_fault(reply: &Reply, pointer: &str, words: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn each_fault_of_a_create_is_told_with_its_place_and_limit() {
     let world = World::start().await;
     let properties = |count: usize| -> Vec<_> {

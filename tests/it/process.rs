@@ -20,7 +20,7 @@ use crate::support::world::World;
 use crate::support::world::show;
 
 /// Long enough for a backlog to be worked off on a busy machine.
-const DRAIN: Duration = Duration::from_secs(120);
+const DRAIN: Duration = Duration::from_mins(2);
 
 #[expect(
     clippy::disallowed_methods,

@@ -180,6 +180,7 @@ async fn a_right_webhook_is_recorded_at_every_address() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn whatever_is_altered_after_signing_is_not_believed() {
     let scene = Scene::start().await;
     let right = scene.said("right").await;

@@ -21,9 +21,15 @@ fn quick(setup: &mut Setup) {
     setup.config.set("tenants.acme.send_wait", "1s");
 }
 
+fn expect_failures(world: &mut World) {
+    for part in FAILED {
+        world.tolerate(part);
+    }
+}
+
 async fn troubled() -> World {
     let mut world = World::with(quick).await;
-    FAILED.into_iter().for_each(|part| world.tolerate(part));
+    expect_failures(&mut world);
     world
 }
 
@@ -81,7 +87,7 @@ async fn credentials_8x8_does_not_take_are_the_operators_fault() {
         setup.config.set("tenants.acme.api_key", "eght_wrong");
     })
     .await;
-    FAILED.into_iter().for_each(|part| world.tolerate(part));
+    expect_failures(&mut world);
     let reply = world.api.post("/v1/handovers", &with_user(json!({}))).await;
     let told = problem(&reply, 502, "upstream-unauthorized");
     assert_eq!(told["upstream"]["status"], 401);
@@ -144,7 +150,7 @@ async fn a_create_that_cannot_be_sent_is_answered_503_and_may_be_repeated() {
         setup.config.set("tenants.acme.base_url", "http://127.0.0.1:1");
     })
     .await;
-    FAILED.into_iter().for_each(|part| world.tolerate(part));
+    expect_failures(&mut world);
     let reply = create_once(&world, "k-1").await;
     let told = problem(&reply, 503, "upstream-unavailable");
     assert!(reply.header("retry-after").is_some());

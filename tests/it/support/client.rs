@@ -25,7 +25,7 @@ pub(crate) struct Client {
 pub(crate) struct Request {
     client: Client,
     line: String,
-    request: reqwest::RequestBuilder,
+    call: reqwest::RequestBuilder,
 }
 
 #[derive(Clone, Debug)]
@@ -80,14 +80,14 @@ impl Client {
 
     pub(crate) fn call(&self, method: Method, path: &str) -> Request {
         let line = format!("{method} {path}");
-        let mut request = self.http.request(method, format!("{}{path}", self.base()));
+        let mut call = self.http.request(method, format!("{}{path}", self.base()));
         if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
+            call = call.bearer_auth(key);
         }
         Request {
             client: self.clone(),
             line,
-            request,
+            call,
         }
     }
 
@@ -147,12 +147,12 @@ impl Request {
     }
 
     pub(crate) fn raw(mut self, body: impl Into<reqwest::Body>) -> Self {
-        self.request = self.request.body(body);
+        self.call = self.call.body(body);
         self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.request = self.request.header(name, value);
+        self.call = self.call.header(name, value);
         self
     }
 
@@ -169,7 +169,7 @@ impl Request {
     }
 
     pub(crate) async fn try_send(self) -> Result<Reply, reqwest::Error> {
-        let response = self.request.send().await?;
+        let response = self.call.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await?;
         let reply = Reply {
@@ -186,7 +186,7 @@ impl Request {
 
     /// The answer as it comes.
     pub(crate) async fn stream(self) -> reqwest::Response {
-        self.request.send().await.unwrap()
+        self.call.send().await.unwrap()
     }
 }
 
@@ -229,7 +229,7 @@ pub(crate) fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()
         .unwrap()
 }

@@ -102,11 +102,7 @@ impl EightX8 {
             .collect()
     }
 
-    /// The webhook events of a conversation, with the attempts at each.
-    pub(crate) async fn webhooks(&self, conversation: &str) -> Vec<Value> {
-        self.list(&format!("/events?conversationId={conversation}")).await
-    }
-
+    /// All webhook events, with the attempts at each.
     pub(crate) async fn all_webhooks(&self) -> Vec<Value> {
         self.list("/events").await
     }
@@ -150,7 +146,7 @@ impl EightX8 {
 
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let mut request = self.http.request(method, format!("{}/sandbox{path}", self.url()));
-        request = request.timeout(std::time::Duration::from_secs(600));
+        request = request.timeout(std::time::Duration::from_mins(10));
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -82,10 +82,6 @@ impl Gateway {
         file
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Where bots and 8x8 call it.
     pub(crate) fn public(&self) -> String {
         self.run.as_ref().unwrap().public.clone()
