@@ -11,6 +11,7 @@ mod bots;
 mod drive;
 mod events;
 mod gateway;
+mod machine;
 mod report;
 mod scenarios;
 mod seed;
@@ -23,6 +24,7 @@ use std::time::Instant;
 use clap::Parser;
 use clap::ValueEnum;
 use handover_gateway::clock::Clock;
+use machine::Meter;
 use report::Report;
 use scenarios::Bench;
 use scenarios::bare;
@@ -62,6 +64,8 @@ enum Part {
     Hanging,
 }
 
+/// A machine whose processors are used by others more than this, in percent, is worth a note.
+const QUIET: f64 = 5.0;
 /// A part that takes longer is broken: nothing of a run waits without end.
 const LONGEST_PART: Duration = Duration::from_mins(10);
 
@@ -87,13 +91,21 @@ async fn run(args: &Args) {
     };
     for part in Part::value_variants() {
         if args.only.is_empty() || args.only.contains(part) {
-            let begun = Instant::now();
+            let (begun, meter) = (Instant::now(), Meter::start());
             println!("{part:?} ...");
             let running = play(*part, &mut bench);
             tokio::time::timeout(LONGEST_PART, running)
                 .await
                 .expect("a part of the benchmark takes too long");
-            println!("{part:?} took {:.0?}", begun.elapsed());
+            let others = meter.taken_by_others();
+            println!(
+                "{part:?} took {:.0?}, others took {others:.0} % of the processors",
+                begun.elapsed()
+            );
+            if others > QUIET {
+                let note = format!("{part:?}: other programs took {others:.0} % of the processors meanwhile");
+                bench.report.note(note);
+            }
         }
     }
     println!("\n{}", bench.report.table());
@@ -121,7 +133,6 @@ fn about(args: &Args) -> serde_json::Value {
         "at": Clock::system().now().to_string(),
         "version": env!("CARGO_PKG_VERSION"),
         "quick": args.quick,
-        "processors": std::thread::available_parallelism().map_or(0, usize::from),
-        "memory": std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| text.lines().next().map(str::to_owned)),
+        "machine": machine::describe(),
     })
 }

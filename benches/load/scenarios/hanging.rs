@@ -27,7 +27,7 @@ pub(crate) async fn run(bench: &mut Bench) {
     let rig = bench.rig(HANDOVERS, Some(bots)).await;
     // Handovers belong to the bots in turn, and events to the handovers.
     let healthy = |place: usize| place % HANDOVERS % BOTS != SICK;
-    let mut p99 = Vec::new();
+    let (mut p50, mut p99) = (Vec::new(), Vec::new());
     let mut rows = Vec::new();
     let mut first = 0;
     for (name, count) in [
@@ -46,6 +46,7 @@ pub(crate) async fn run(bench: &mut Bench) {
         let of_healthy = (0..count).filter(|place| healthy(*place)).count();
         arrivals.wait_for(of_healthy, DRAINED_WITHIN).await;
         let latencies = added(&arrivals, count, schedule, healthy);
+        p50.push(drive::millis(&latencies, 50.0));
         p99.push(drive::millis(&latencies, 99.0));
         if !name.is_empty() {
             rows.push(Row::new(name, drive::millis(&latencies, 99.0), "ms"));
@@ -53,9 +54,10 @@ pub(crate) async fn run(bench: &mut Bench) {
         }
         first += count;
     }
-    if let [_, calm, sick] = p99.as_slice() {
-        let ratio = Row::new("one over the other", sick / calm, "x");
+    if let ([_, calm, sick], [_, calm_p50, sick_p50]) = (p99.as_slice(), p50.as_slice()) {
+        let ratio = Row::new("p99, one over the other", sick / calm, "x");
         rows.push(ratio.must(Limit::AtMost(2.0)).goal(Limit::AtMost(1.2)));
+        rows.push(Row::new("p50, one over the other", sick_p50 / calm_p50, "x"));
     }
     bench.report.section("one of 20 bots hangs, open loop at 1,000/s", rows);
     rig.gateway.kill();

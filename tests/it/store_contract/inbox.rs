@@ -94,6 +94,8 @@ async fn an_event_that_came_before_its_handover_is_taken_once(#[case] mut stand:
 
     stand.restart();
     let store = stand.store();
+    let places = store.load().await.unwrap().unplaced;
+    assert_eq!(places, vec![(account(), conversation("c-1"))]);
     let waiting = store.unplaced(&account(), &conversation("c-1")).await.unwrap();
     assert_eq!(waiting, vec![receipt("e-1", "body"), receipt("e-2", "body")]);
     assert!(
@@ -119,6 +121,10 @@ async fn an_event_that_came_before_its_handover_is_taken_once(#[case] mut stand:
     assert_eq!(store.commit(again).await.unwrap(), Committed::Seen { same_body: true });
     let waiting = store.unplaced(&account(), &conversation("c-1")).await.unwrap();
     assert_eq!(waiting, vec![receipt("e-2", "body")]);
+    let mut last = unchanged(&handover);
+    last.receipt = Some(receipt("e-2", "body"));
+    assert_eq!(store.commit(last).await.unwrap(), Committed::Done);
+    assert!(store.load().await.unwrap().unplaced.is_empty());
 }
 
 #[rstest]
@@ -130,6 +136,7 @@ async fn an_event_that_could_not_be_read_is_kept_without_a_conversation(#[case] 
     let mut unreadable = receipt("e-1", "\u{0}not json");
     unreadable.conversation = None;
     assert_eq!(store.keep_unplaced(unreadable.clone()).await.unwrap(), Kept::New);
+    assert!(store.load().await.unwrap().unplaced.is_empty());
     assert_eq!(
         store.keep_unplaced(unreadable).await.unwrap(),
         Kept::Seen { same_body: true }
