@@ -44,6 +44,9 @@ pub enum CommandError {
         error: ChatGatewayError,
         handover: Option<HandoverId>,
     },
+    /// 8x8 answered, and the store could not take the answer: it is kept in mind and recorded when the store is back.
+    #[error("8x8's answer could not be recorded yet")]
+    Unrecorded(HandoverId),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -162,7 +162,7 @@ impl Handovers {
         key: Option<Key>,
     ) -> Result<(), CommandError> {
         let error = match asked {
-            Ok(conversation) => return Ok(self.conclude_with(slot, Input::Created(conversation)).await?),
+            Ok(conversation) => return self.conclude_with(slot, Input::Created(conversation)).await,
             Err(error) => error,
         };
         // An event of 8x8's may have told by now that it did take the conversation.
@@ -184,7 +184,7 @@ impl Handovers {
     }
 
     /// Writes 8x8's answer to a create. When the store is away, what 8x8 said is kept in mind and written when it is back.
-    async fn conclude_with(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) -> Result<(), ChangeError> {
+    async fn conclude_with(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) -> Result<(), CommandError> {
         let bound = self.bind(slot, input.clone()).await;
         if let Err(error) = &bound {
             tracing::warn!(handover.id = %slot.id, error = %error, "8x8's answer to the create could not be recorded yet");
@@ -193,7 +193,7 @@ impl Handovers {
                 this.until_it_works(|| this.bind(&slot, input.clone())).await;
             });
         }
-        bound
+        bound.map_err(|_logged| CommandError::Unrecorded(slot.id.clone()))
     }
 
     /// Writes 8x8's answer to a create, and applies the events that came before it.

@@ -64,8 +64,8 @@ fn of_command(error: &CommandError) -> Problem {
         ),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
-            "no 8x8 channel is known for this bot; an operator has to run `handover-gateway provision --apply` \
-             or to set tenants.*.channel_id",
+            "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
+             call has to name a channelId",
         ),
         CommandError::Properties(PropertiesError::Conflict { pointer }) => {
             let message = "the gateway sets this itself; leave it out of properties".to_owned();
@@ -95,6 +95,13 @@ fn of_command(error: &CommandError) -> Problem {
             let problem = of_chat_gateway(error);
             handover.clone().map_or(problem.clone(), |id| problem.about(id))
         }
+        CommandError::Unrecorded(handover) => Problem::new(
+            ProblemCode::StoreUnavailable,
+            "8x8 has answered and the gateway could not record it yet; it will. Look at the handover, or repeat with the same \
+             Idempotency-Key, instead of creating another",
+        )
+        .about(handover.clone())
+        .retry_after(STORE_AGAIN),
         CommandError::Store(error) => of_store(error),
         CommandError::CutOff(_) => *internal(),
     }
