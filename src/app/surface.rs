@@ -137,7 +137,7 @@ impl Surface<'_> {
             let source = KeySourceSettings {
                 base_url: settings.base_url.clone(),
                 tenant_id: Some(settings.tenant_id.as_str().to_owned()),
-                jwk_fallback_url: settings.webhook.jwk_fallback_url.as_ref().map(ToString::to_string),
+                jwk_fallback_url: settings.webhook.jwk_fallback_url.clone(),
             };
             let keys =
                 KeySource::new(client.clone(), &source, self.clock.clone()).map_err(|error| BuildError::Tenant {

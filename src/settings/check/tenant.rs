@@ -2,6 +2,8 @@
 
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
+use url::Host;
+use url::Url;
 
 use crate::domain::TenantName;
 use crate::settings::Settings;
@@ -48,6 +50,9 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
         path_secret(&format!("{section}.path_secrets[{place}]"), secret, notes);
     }
     notes.tokens(&key("app_tokens"), &webhook.app_tokens);
+    if let Some(url) = &webhook.jwk_fallback_url {
+        key_address(&key("jwk_fallback_url"), url, notes);
+    }
     if webhook.require.is_empty() && webhook.path_secrets.is_empty() {
         notes.fault(
             key("require"),
@@ -73,6 +78,23 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     }
 }
 
+/// Where signature keys are fetched; what is no URL may hold a secret and is not repeated.
+fn key_address(key: &str, template: &str, notes: &mut Notes) {
+    const KEY_ID: &str = "{kid}";
+    let Ok(url) = Url::parse(&template.replace(KEY_ID, "kid")) else {
+        return notes.fault(key, "is not a URL");
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        notes.fault(key, "must be an http or https URL");
+    } else if !url.username().is_empty() || url.password().is_some() {
+        notes.fault(key, "must not carry a user name or password");
+    } else if !template.contains(KEY_ID) {
+        notes.fault(key, "must have `{kid}` where the key's id belongs");
+    } else if url.scheme() == "http" && !is_here(&url) {
+        notes.warn(key, "is http: whoever is on the way could hand out keys and play 8x8");
+    }
+}
+
 fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
     let secret = secret.expose_secret();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -82,11 +104,11 @@ fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
 }
 
 /// On this machine, as a stand-in 8x8 is.
-fn is_here(url: &url::Url) -> bool {
+fn is_here(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
 }

@@ -115,6 +115,18 @@ fn each_rule_across_keys_is_held() {
             "tenants.acme.webhook.path_secrets[0]",
         ),
         (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"https://api.8x8.com/jwk\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"ftp://api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"https://me:pw@api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+        (
             "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
             "tenants.more__less",
         ),
@@ -160,6 +172,10 @@ fn what_is_legal_but_odd_is_warned_of() {
             "tenants.other.base_url",
         ),
         ("[bots.other]\ntenant = \"acme\"", "bots.other.api_key_hashes"),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"http://api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
         ("[server]\nrequest_timeout = \"2s\"", "tenants.acme.send_wait"),
     ];
     for (text, key) in cases {

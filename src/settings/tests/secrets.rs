@@ -122,6 +122,7 @@ fn no_secret_shows_in_a_fault() {
         "[bots.support]\ntenant = \"acme\"\ncallback_secrets = { a = \"canary-7f3a\" }",
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"https://user:canary-7f3a@bot.example.com\"",
+        "[tenants.acme]\nwebhook = { jwk_fallback_url = \"canary-7f3a\" }",
         "[bots.support]\ntenant = \"acme\"\nauth = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\nauth = { kind = \"bearer\", token = \"canary-7f3a\\n\" }",
     ];
