@@ -53,10 +53,10 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     if let Some(url) = &webhook.jwk_fallback_url {
         key_address(&key("jwk_fallback_url"), url, notes);
     }
-    if webhook.require.is_empty() && webhook.path_secrets.is_empty() {
+    if webhook.require.is_empty() {
         notes.fault(
             key("require"),
-            "is empty and there is no path secret: anybody could play 8x8",
+            "must name at least one: a webhook that nothing proves is not taken, whatever its address",
         );
     } else if !requires(WebhookProof::Signature) {
         notes.warn(

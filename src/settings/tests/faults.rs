@@ -103,6 +103,10 @@ fn each_rule_across_keys_is_held() {
         ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
         ("[tenants.acme.webhook]\nrequire = []", "tenants.acme.webhook.require"),
         (
+            "[tenants.acme.webhook]\nrequire = []\npath_secrets = [\"0123456789abcdef\"]",
+            "tenants.acme.webhook.require",
+        ),
+        (
             "[tenants.acme.webhook]\nrequire = [\"bearer\"]",
             "tenants.acme.webhook.bearer_hashes",
         ),
