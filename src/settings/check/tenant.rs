@@ -1,5 +1,7 @@
 //! Rules of one `[tenants.NAME]`.
 
+use std::collections::BTreeMap;
+
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 use url::Host;
@@ -40,6 +42,29 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
         notes.optional_text(key(&format!("queues.{id}.name")), queue.name.as_deref());
     }
     webhook(&key("webhook"), &tenant.webhook, notes);
+}
+
+/// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.
+pub(super) fn shared_accounts(settings: &Settings, notes: &mut Notes) {
+    let mut first_of = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        let (first, of_first) = first_of.entry(&tenant.tenant_id).or_insert((name, &tenant.webhook));
+        let key = |field: &str| format!("tenants.{name}.webhook.{field}");
+        let own = &tenant.webhook;
+        let all_in = |some: &[WebhookProof], others: &[WebhookProof]| some.iter().all(|proof| others.contains(proof));
+        if !all_in(&own.require, &of_first.require) || !all_in(&of_first.require, &own.require) {
+            notes.fault(
+                key("require"),
+                format!("differs from that of [tenants.{first}], which has the same `tenant_id`: the weaker would hold for both"),
+            );
+        }
+        if own.path_secrets.is_empty() != of_first.path_secrets.is_empty() {
+            notes.fault(
+                key("path_secrets"),
+                format!("here or in [tenants.{first}], which has the same `tenant_id`, are missing: give both some, or neither"),
+            );
+        }
+    }
 }
 
 fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {

@@ -164,6 +164,33 @@ fn each_rule_across_keys_is_held() {
 }
 
 #[test]
+fn tenants_of_one_account_are_proven_alike() {
+    let with = |webhook: &str| {
+        let other = format!("[tenants.other]\ntenant_id = \"0012\"\napi_key = \"key\"\nwebhook = {{ {webhook} }}");
+        load_text(&format!("{SMALLEST}\n{other}"), &[])
+    };
+    for (webhook, key) in [
+        (
+            "path_secrets = [\"0123456789abcdef\"]",
+            "tenants.other.webhook.path_secrets",
+        ),
+        (
+            "require = \"signature,app_token\", app_tokens = [\"0123456789abcdef\"]",
+            "tenants.other.webhook.require",
+        ),
+    ] {
+        let faults = with(webhook).expect_err(webhook);
+        let keys: Vec<&str> = faults.list().iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(keys, [key], "{faults}");
+    }
+    assert!(with("require = \"signature\", max_age = \"1m\"").is_ok());
+    let apart = SMALLEST.replace("0012", "0013");
+    let secret =
+        "[tenants.other]\ntenant_id = \"0012\"\napi_key = \"key\"\nwebhook = { path_secrets = [\"0123456789abcdef\"] }";
+    assert!(load_text(&format!("{apart}\n{secret}"), &[]).is_ok());
+}
+
+#[test]
 fn what_is_legal_but_odd_is_warned_of() {
     assert_eq!(warned_keys(SMALLEST, &[]), [""; 0]);
     let cases = [
