@@ -43,7 +43,7 @@ fn all_faults_come_at_once_in_order_of_their_keys() {
         format!("bots.support.api_key_hashes: item 1: {hash}; item 2: {hash}"),
         "bots.support.auth.token: missing: `auth.kind` is bearer".to_owned(),
         format!("bots.support.callback_secrets[0]: {signing}"),
-        "bots.support.callback_url: is http: use https, or set `allow_http`".to_owned(),
+        "bots.support.callback_url: must start with https://, unless `allow_http` is set".to_owned(),
         "bots.support.duplicate: `ignore` is not one of `reject`, `return`, `allow`".to_owned(),
         "bots.support.events: item 2: `message.read` is not the type of an event".to_owned(),
         "bots.support.queue_timeout: must be longer than zero".to_owned(),
@@ -188,6 +188,40 @@ fn tenants_of_one_account_are_proven_alike() {
     let secret =
         "[tenants.other]\ntenant_id = \"0012\"\napi_key = \"key\"\nwebhook = { path_secrets = [\"0123456789abcdef\"] }";
     assert!(load_text(&format!("{apart}\n{secret}"), &[]).is_ok());
+}
+
+#[test]
+fn an_address_that_could_never_be_called_is_a_fault() {
+    let with = |bot: &str, delivery: &str| {
+        let other = format!("[bots.other]\ntenant = \"acme\"\n{bot}\n[delivery]\n{delivery}");
+        load_text(&format!("{SMALLEST}\n{other}"), &[])
+    };
+    for (url, why) in [
+        (
+            "http://bot.example.com",
+            "must start with https://, unless `allow_http` is set",
+        ),
+        (
+            "https://10.0.0.5/x",
+            "must not point to a private, local or reserved address, unless `allow_networks` names its network",
+        ),
+        (
+            "https://metadata.google.internal/x",
+            "must not point to a private, local or reserved address",
+        ),
+        (
+            "https://bot.example.com/#x",
+            "must not have a fragment (the part after #)",
+        ),
+    ] {
+        let faults = with(&format!("callback_url = \"{url}\""), "").expect_err(url);
+        let told: Vec<_> = faults.list().iter().map(|fault| (&*fault.key, &*fault.why)).collect();
+        assert_eq!(told, [("bots.other.callback_url", why)]);
+    }
+    let private = "callback_url = \"http://10.0.0.5/x\"";
+    let allowed = "allow_http = true\nallow_networks = [\"10.0.0.0/8\"]";
+    assert!(with(&format!("{private}\n{allowed}"), "").is_ok());
+    assert!(with(private, allowed).is_ok());
 }
 
 #[test]
