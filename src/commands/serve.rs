@@ -19,24 +19,43 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         );
         return ExitCode::from(WRONG_CONFIGURATION);
     }
-    let gateway = match Gateway::start(settings).await {
-        Ok(gateway) => gateway,
+    // Heard from here on: a start may take long, and a signal nobody listens for would end the process where it stands.
+    let stop = match stop_signal() {
+        Ok(stop) => stop,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&format!("signals cannot be heard: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match stop_signal() {
-        Ok(signalled) => tokio::select! {
-            () = signalled => {}
-            () = gateway.failed() => {}
-        },
-        Err(error) => complain(&format!("signals cannot be heard, stopping: {error}")),
+    tokio::pin!(stop);
+    let gateway = match unless_stopped(Gateway::start(settings), &mut stop).await {
+        Some(Ok(gateway)) => gateway,
+        Some(Err(error)) => {
+            complain(&with_causes(&error));
+            return ExitCode::FAILURE;
+        }
+        None => {
+            tracing::info!("stopped before it had started");
+            return ExitCode::SUCCESS;
+        }
+    };
+    tokio::select! {
+        () = stop => {}
+        () = gateway.failed() => {}
     }
     if gateway.stop().await {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// What the start came to; `None` when the signal came first.
+async fn unless_stopped<T>(start: impl Future<Output = T>, stop: impl Future<Output = ()>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop => None,
+        started = start => Some(started),
     }
 }
 
@@ -61,4 +80,18 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::future::ready;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_ends_a_start_that_hangs() {
+        assert_eq!(unless_stopped(pending::<()>(), ready(())).await, None);
+        assert_eq!(unless_stopped(ready(1), pending()).await, Some(1));
+    }
 }
