@@ -7,6 +7,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::app::Gateway;
+use crate::app::StartError;
 use crate::commands::cli::complain;
 use crate::settings::Settings;
 
@@ -32,7 +33,7 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         Some(Ok(gateway)) => gateway,
         Some(Err(error)) => {
             complain(&with_causes(&error));
-            return ExitCode::FAILURE;
+            return exit_code(&error);
         }
         None => {
             tracing::info!("stopped before it had started");
@@ -56,6 +57,13 @@ async fn unless_stopped<T>(start: impl Future<Output = T>, stop: impl Future<Out
         biased;
         () = stop => None,
         started = start => Some(started),
+    }
+}
+
+fn exit_code(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Build(_) => ExitCode::from(WRONG_CONFIGURATION),
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Restart(_) => ExitCode::FAILURE,
     }
 }
 
@@ -88,6 +96,28 @@ mod tests {
     use std::future::ready;
 
     use super::*;
+    use crate::settings;
+
+    #[tokio::test]
+    async fn a_setting_that_reads_well_and_cannot_be_used_is_wrong_configuration() {
+        let not_pem = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            not_pem.path(),
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let pairs = [
+            ("SERVER__LISTEN", "127.0.0.1:0"),
+            ("ADMIN__LISTEN", "127.0.0.1:0"),
+            ("STORE__URL", "sqlite::memory:"),
+            ("OUTBOUND__CA_FILE", not_pem.path().to_str().unwrap()),
+            ("TENANTS__ACME__TENANT_ID", "1"),
+            ("TENANTS__ACME__API_KEY", "key"),
+        ];
+        let env = pairs.map(|(name, value)| (format!("HANDOVER__{name}"), value.to_owned()));
+        let settings = settings::load(&[], env.into_iter()).unwrap();
+        assert_eq!(run(settings).await, ExitCode::from(WRONG_CONFIGURATION));
+    }
 
     #[tokio::test]
     async fn a_signal_ends_a_start_that_hangs() {
