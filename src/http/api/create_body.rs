@@ -103,7 +103,10 @@ impl CreateBody {
         });
         let open = OpenHandover {
             user: self.user.check(&mut faults),
-            history: self.history.unwrap_or_default().check(&mut faults),
+            history: self
+                .history
+                .unwrap_or_default()
+                .check(bot.tenant.message_limit, &mut faults),
             queue_id: queue_id.or(assigned),
             channel_id: faults.id("/channelId", self.channel_id),
             callback_url,
