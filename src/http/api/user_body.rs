@@ -1,6 +1,7 @@
 //! The user as bots describe them: 8x8's fields, checked against 8x8's limits.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -48,6 +49,10 @@ pub(in crate::http) struct PropertyBody {
     key: String,
     #[schema(example = "balance")]
     value: String,
+    /// 8x8's own, in what it answers: taken, and not looked at.
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "a user that was read from 8x8 may be sent back as it is")]
+    id: Option<IgnoredAny>,
 }
 
 impl UserBody {
@@ -95,7 +100,7 @@ fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
         faults.add(AT, format!("must have at most {MOST_PROPERTIES} properties"));
     }
     let mut properties: Vec<Property> = Vec::new();
-    for (n, PropertyBody { key, value }) in bodies.into_iter().enumerate() {
+    for (n, PropertyBody { key, value, .. }) in bodies.into_iter().enumerate() {
         let key = key.trim().to_owned();
         if key.is_empty() {
             faults.add(format!("{AT}/{n}/key"), "must not be blank");
@@ -141,6 +146,19 @@ mod tests {
                 key: "Intent".to_owned(),
                 value: " balance".to_owned()
             }]
+        );
+    }
+
+    #[test]
+    fn the_id_8x8_gives_a_property_is_taken_and_not_kept() {
+        for id in ["\"p-1\"", "7", "null"] {
+            let json = format!(r#"{{"additionalProperties":[{{"id":{id},"key":"Intent","value":"balance"}}]}}"#);
+            let (user, faults) = checked(&json);
+            assert!(faults.is_empty());
+            assert_eq!(user.additional_properties.len(), 1);
+        }
+        assert!(
+            serde_json::from_str::<UserBody>(r#"{"additionalProperties":[{"key":"a","value":"b","c":1}]}"#).is_err()
         );
     }
 
