@@ -6,12 +6,15 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use crate::domain::Property;
+use crate::domain::RawJson;
 use crate::domain::User;
 use crate::http::api::faults::Faults;
 use crate::http::api::language::code_of;
+use crate::http::problem::Refusal;
 
 /// Of 8x8's 30 properties one is the gateway's own.
 const MOST_PROPERTIES: usize = 29;
+const AT: &str = "/user/additionalProperties";
 /// The gateway's own property.
 const RESERVED: &str = "handoverId";
 
@@ -77,6 +80,41 @@ impl UserBody {
     }
 }
 
+/// A create's `properties` may add to the list; 8x8 counts both.
+pub(super) fn check_added_properties(user: &User, properties: Option<&RawJson>, faults: &mut Faults) {
+    #[derive(Default, Deserialize)]
+    struct Added {
+        user: AddedToUser,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct AddedToUser {
+        additional_properties: Vec<IgnoredAny>,
+    }
+    // What has another form cannot be merged, which is told by its own name.
+    let added = properties.and_then(|json| serde_json::from_str::<Added>(json.as_str()).ok());
+    let added = added.unwrap_or_default().user.additional_properties.len();
+    let own = user.additional_properties.len();
+    if own <= MOST_PROPERTIES && own + added > MOST_PROPERTIES {
+        let message = format!(
+            "makes {} properties with those of `user`; there must be at most {MOST_PROPERTIES}",
+            own + added
+        );
+        faults.add(format!("/properties{AT}"), message);
+    }
+}
+
+/// A change may add to the list of a handover; 8x8 is sent both.
+pub(super) fn check_merged_properties(known: &User, changes: &User) -> Result<(), Refusal> {
+    let mut faults = Faults::default();
+    let count = known.merged(changes.clone()).additional_properties.len();
+    if count > MOST_PROPERTIES {
+        let message = format!("makes {count} properties with those there are; there must be at most {MOST_PROPERTIES}");
+        faults.add(AT, message);
+    }
+    faults.or(())
+}
+
 /// Bots send empty strings for what they do not know: nothing was given then.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
@@ -95,7 +133,6 @@ fn language(tag: &str) -> Option<String> {
 }
 
 fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
-    const AT: &str = "/user/additionalProperties";
     if bodies.len() > MOST_PROPERTIES {
         faults.add(AT, format!("must have at most {MOST_PROPERTIES} properties"));
     }
