@@ -127,7 +127,7 @@ fn trimmed(id: Option<String>) -> Option<String> {
 fn language(tag: &str) -> Option<String> {
     let code = code_of(tag);
     if code.is_none() {
-        tracing::info!("8x8 does not know the user's language, the user is handed over without one");
+        tracing::warn!("8x8 does not know the user's language, the user is handed over without one");
     }
     code.map(str::to_owned)
 }
