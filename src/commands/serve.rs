@@ -1,6 +1,7 @@
 //! `handover-gateway serve`: runs the gateway until it is told to stop.
 
 use std::error::Error;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use tokio::signal::unix::SignalKind;
@@ -19,19 +20,28 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         );
         return ExitCode::from(WRONG_CONFIGURATION);
     }
-    let gateway = match Gateway::start(settings).await {
-        Ok(gateway) => gateway,
+    // Heard from the beginning: a stop that comes while it starts is a stop, too.
+    let stopped = match stop_signal() {
+        Ok(signalled) => signalled,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&format!("signals cannot be heard: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match stop_signal() {
-        Ok(signalled) => tokio::select! {
-            () = signalled => {}
-            () = gateway.failed() => {}
+    let mut stopped = pin!(stopped);
+    let gateway = tokio::select! {
+        started = Gateway::start(settings) => match started {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                complain(&with_causes(&error));
+                return ExitCode::FAILURE;
+            }
         },
-        Err(error) => complain(&format!("signals cannot be heard, stopping: {error}")),
+        () = &mut stopped => return ExitCode::SUCCESS,
+    };
+    tokio::select! {
+        () = &mut stopped => {}
+        () = gateway.failed() => {}
     }
     if gateway.stop().await {
         ExitCode::SUCCESS
