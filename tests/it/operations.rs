@@ -35,7 +35,7 @@ async fn health_and_figures_are_told_on_the_operators_port_only() {
         reply
             .header("content-type")
             .unwrap()
-            .starts_with("application/openmetrics-text"),
+            .starts_with("text/plain; version=0.0.4"),
         "{reply}"
     );
     let metrics = reply.text();
