@@ -24,9 +24,9 @@ use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
-use crate::handovers::send::split;
 use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
+use crate::handovers::split;
 
 /// What 8x8 took may show only after a while: an absence counts when it still holds this long after the call.
 const SETTLE: Duration = Duration::from_secs(5);

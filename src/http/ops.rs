@@ -21,7 +21,7 @@ use crate::store::Store;
 /// What the figures are written in.
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const OPEN_METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// The older format, for whoever does not ask for OpenMetrics. As long as there are only counters, gauges and histograms
+/// The older format, for whoever does not ask for `OpenMetrics`. As long as there are only counters, gauges and histograms
 /// the same text is valid in both: `# UNIT` and `# EOF` are comments there.
 const PLAIN_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A store that takes longer is as good as gone.

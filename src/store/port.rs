@@ -83,10 +83,11 @@ pub trait Store: Send + Sync {
     /// A bot's handovers, newest first.
     async fn handovers(&self, filter: HandoverFilter) -> Result<HandoverPage, StoreError>;
 
-    /// A handover's events after a sequence, oldest first; `None` when there is no such handover.
+    /// A handover's events after a sequence, oldest first; `None` when there is no such handover. A page may end before
+    /// `limit`, at about [`crate::store::PAGE_BYTES`]; only an empty one says that there is no more.
     async fn events(&self, id: &HandoverId, after: u64, limit: usize) -> Result<Option<EventPage>, StoreError>;
 
-    /// A bot's events after a position, oldest first.
+    /// A bot's events after a position, oldest first, in pages that end likewise.
     async fn bot_events(&self, bot: &BotName, after: i64, limit: usize) -> Result<BotEvents, StoreError>;
 
     /// The position of a bot's newest event, 0 when there is none.

@@ -137,6 +137,9 @@ pub struct HandoverPage {
     pub more: bool,
 }
 
+/// A page of events that has so much in it goes no further, so that a thousand large ones are never in memory at once.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 #[derive(Clone, Debug)]
 pub struct EventPage {
     pub context: EventContext,

@@ -59,6 +59,7 @@ use crate::webhook::WebhookSettings;
 pub(super) struct Gateway {
     router: Router,
     pub(super) supervisor: Supervisor,
+    pub(super) handovers: Arc<Handovers>,
 }
 
 pub(super) struct Answer {
@@ -133,7 +134,7 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let api = ApiState {
-            handovers,
+            handovers: Arc::clone(&handovers),
             keys: BotKeys::new(
                 bots.iter()
                     .map(|bot| (Arc::clone(bot), vec![sha256(format!("key-{}", bot.name).as_bytes())]))
@@ -152,6 +153,7 @@ impl Gateway {
         Self {
             router: public_router(api, webhooks, limits, metrics),
             supervisor,
+            handovers,
         }
     }
 

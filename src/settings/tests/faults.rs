@@ -101,6 +101,38 @@ fn each_rule_across_keys_is_held() {
         ("[outbound]\nproxy = \"ftp://proxy\"", "outbound.proxy"),
         ("[outbound]\nca_file = \"/no/such/file\"", "outbound.ca_file"),
         ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
+        (
+            "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
+            "tenants.more__less",
+        ),
+        (
+            "[tenants.other]\ntenant_id = \" 1\"\napi_key = \"k\"",
+            "tenants.other.tenant_id",
+        ),
+        (
+            "[tenants.other]\ntenant_id = \"1\"\napi_key = \"a key\"",
+            "tenants.other.api_key",
+        ),
+        ("[tenants]\nother = 5", "tenants.other"),
+        (
+            "[bots.other]\ntenant = \"acme\"\ncallback_hosts = [\"https://bot.example.com\"]",
+            "bots.other.callback_hosts[0]",
+        ),
+        (
+            "[bots.other]\ntenant = \"acme\"\ncallback_url = \"https://me:pw@bot.example.com\"",
+            "bots.other.callback_url",
+        ),
+        (
+            "[bots.other]\ntenant = \"acme\"\napi_key_hashes = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+            "bots.support.api_key_hashes",
+        ),
+    ];
+    each_is_a_fault(&cases);
+}
+
+#[test]
+fn each_rule_of_webhooks_is_held() {
+    each_is_a_fault(&[
         ("[tenants.acme.webhook]\nrequire = []", "tenants.acme.webhook.require"),
         (
             "[tenants.acme.webhook]\nrequire = []\npath_secrets = [\"0123456789abcdef\"]",
@@ -130,36 +162,14 @@ fn each_rule_across_keys_is_held() {
             "[tenants.acme.webhook]\njwk_fallback_url = \"https://me:pw@api.8x8.com/{kid}\"",
             "tenants.acme.webhook.jwk_fallback_url",
         ),
-        (
-            "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
-            "tenants.more__less",
-        ),
-        (
-            "[tenants.other]\ntenant_id = \" 1\"\napi_key = \"k\"",
-            "tenants.other.tenant_id",
-        ),
-        (
-            "[tenants.other]\ntenant_id = \"1\"\napi_key = \"a key\"",
-            "tenants.other.api_key",
-        ),
-        ("[tenants]\nother = 5", "tenants.other"),
-        (
-            "[bots.other]\ntenant = \"acme\"\ncallback_hosts = [\"https://bot.example.com\"]",
-            "bots.other.callback_hosts[0]",
-        ),
-        (
-            "[bots.other]\ntenant = \"acme\"\ncallback_url = \"https://me:pw@bot.example.com\"",
-            "bots.other.callback_url",
-        ),
-        (
-            "[bots.other]\ntenant = \"acme\"\napi_key_hashes = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
-            "bots.support.api_key_hashes",
-        ),
-    ];
+    ]);
+}
+
+fn each_is_a_fault(cases: &[(&str, &str)]) {
     for (text, key) in cases {
         let faults = load_text(&format!("{SMALLEST}\n{text}"), &[]).expect_err(text);
         let keys: Vec<&str> = faults.list().iter().map(|fault| fault.key.as_str()).collect();
-        assert_eq!(keys, [key], "{faults}");
+        assert_eq!(keys, [*key], "{faults}");
     }
 }
 
