@@ -130,7 +130,10 @@ async fn an_end_whose_caller_hung_up_is_carried_out_whole_or_not_at_all() {
             (again.status != 409).then(|| again.ok(202))
         })
         .await;
-        world.bots.told(&id, &["handover.accepted", "handover.queued", "handover.ended"]).await;
+        world
+            .bots
+            .told(&id, &["handover.accepted", "handover.queued", "handover.ended"])
+            .await;
     }
     world.eight.calls_made("leave", 20).await;
     world.eight.all_acknowledged().await;

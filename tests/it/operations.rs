@@ -455,7 +455,7 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
             .then_some(metrics)
     })
     .await;
-    let log = world.gateway.log.text();
+    let log = world.finish().await.text();
     assert!(
         log.contains("TRACE") || log.contains("DEBUG"),
         "the log says enough to give something away"
@@ -468,5 +468,4 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
         let told = errors.contains(canary) && ![CANARIES[1], CANARIES[7]].contains(&canary);
         assert!(!told, "{canary} in {errors}");
     }
-    world.finish().await;
 }

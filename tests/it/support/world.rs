@@ -10,6 +10,7 @@ use super::config::Config;
 use super::config::SUPPORT;
 use super::eightx8::EightX8;
 use super::gateway::Gateway;
+use super::log::Log;
 
 pub(crate) struct World {
     pub(crate) eight: EightX8,
@@ -96,7 +97,8 @@ impl World {
     }
 
     /// The last line of a test: everything still stands, nothing went wrong unnoticed, and it stops cleanly.
-    pub(crate) async fn finish(mut self) {
+    /// Gives back the whole log.
+    pub(crate) async fn finish(mut self) -> Log {
         self.checked = true;
         assert!(self.gateway.is_alive(), "the gateway died");
         let status = self.gateway.stop().await;
@@ -109,6 +111,7 @@ impl World {
         errors.retain(|error| !expected(error));
         assert!(errors.is_empty(), "unexpected:\n{}", errors.join("\n"));
         assert!(self.bots.faults().is_empty(), "{:?}", self.bots.faults());
+        self.gateway.log.clone()
     }
 }
 
