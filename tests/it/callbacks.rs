@@ -447,15 +447,11 @@ async fn a_message_that_is_never_accepted_makes_room_for_the_next() {
     assert!(tries.len() >= 3, "{}", tries.len());
     assert!(next.at - tries[0].at >= Duration::from_millis(1900));
     assert!(tries.iter().all(|attempt| attempt.at < next.at));
-    assert_eq!(
-        world
-            .gateway
-            .log
-            .with_message("was given up and is a failed delivery")
-            .len(),
-        1
-    );
-    world.finish().await;
+    let given_up = world
+        .finish()
+        .await
+        .with_message("was given up and is a failed delivery");
+    assert_eq!(given_up.len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Callers that hang up in the middle of a call: what they asked for happens all the same, once.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -113,18 +115,35 @@ async fn a_message_whose_caller_hung_up_arrives_once() {
 }
 
 #[tokio::test]
-async fn an_end_whose_caller_hung_up_is_carried_out() {
+async fn an_end_whose_caller_hung_up_is_carried_out_whole_or_not_at_all() {
     let world = World::start().await;
-    let (id, _) = world.api.open(json!({})).await;
-    drop(post(&world, &format!("/v1/handovers/{id}/end"), "k-1", "{}").await);
-    world.bots.event(&id, "handover.ended").await;
-    world.eight.calls_made("leave", 1).await;
+    for number in 0..20 {
+        let (id, _) = world.api.open(json!({})).await;
+        world.bots.event(&id, "handover.queued").await;
+        let path = format!("/v1/handovers/{id}/end");
+        let stream = post(&world, &path, "k-1", "{}").await;
+        tokio::time::sleep(Duration::from_micros(200 * number)).await;
+        drop(stream);
+        // Whether it came through or not: the repeat settles it, and it happens once.
+        eventually("the end is settled", async || {
+            let again = world.api.call(Method::POST, &path).once("k-1").body("{}").send().await;
+            (again.status != 409).then(|| again.ok(202))
+        })
+        .await;
+        world
+            .bots
+            .told(&id, &["handover.accepted", "handover.queued", "handover.ended"])
+            .await;
+    }
+    world.eight.calls_made("leave", 20).await;
+    world.eight.all_acknowledged().await;
+    assert_eq!(world.eight.calls("leave").await.len(), 20);
     world.finish().await;
 }
 
 #[tokio::test]
 async fn a_webhook_whose_answer_8x8_did_not_wait_for_is_told_once() {
-    let world = World::with(|setup| setup.options.answer_limit = std::time::Duration::from_millis(500)).await;
+    let world = World::with(|setup| setup.options.answer_limit = Duration::from_millis(500)).await;
     let (id, conversation) = world.api.open(json!({})).await;
     world.bots.event(&id, "handover.queued").await;
     world

@@ -30,14 +30,20 @@ async fn health_and_figures_are_told_on_the_operators_port_only() {
     let admin = admin(&world).with_key(None);
     assert_eq!(admin.get("/livez").await.status, 200);
     assert_eq!(admin.get("/readyz").await.status, 200);
-    let reply = admin.get("/metrics").await;
+    let plain = admin.get("/metrics").await;
     assert!(
-        reply
-            .header("content-type")
-            .unwrap()
-            .starts_with("text/plain; version=0.0.4"),
-        "{reply}"
+        plain.header("content-type").unwrap().starts_with("text/plain"),
+        "{plain}"
     );
+    assert!(plain.text().contains("webhooks_total{outcome=\"recorded\"}"), "{plain}");
+    let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    let reply = admin
+        .call(Method::GET, "/metrics")
+        .header("accept", accept)
+        .send()
+        .await;
+    let kind = reply.header("content-type").unwrap();
+    assert!(kind.starts_with("application/openmetrics-text"), "{reply}");
     let metrics = reply.text();
     for line in [
         "http_requests_total{method=\"POST\",route=\"/v1/handovers\",status=\"201\"} 1",
@@ -449,7 +455,7 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
             .then_some(metrics)
     })
     .await;
-    let log = world.gateway.log.text();
+    let log = world.finish().await.text();
     assert!(
         log.contains("TRACE") || log.contains("DEBUG"),
         "the log says enough to give something away"
@@ -462,5 +468,4 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
         let told = errors.contains(canary) && ![CANARIES[1], CANARIES[7]].contains(&canary);
         assert!(!told, "{canary} in {errors}");
     }
-    world.finish().await;
 }
