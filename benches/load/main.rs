@@ -92,6 +92,7 @@ async fn run(args: &Args) {
     for part in Part::value_variants() {
         if args.only.is_empty() || args.only.contains(part) {
             let (begun, meter) = (Instant::now(), Meter::start());
+            let sections = bench.report.sections();
             println!("{part:?} ...");
             let running = play(*part, &mut bench);
             tokio::time::timeout(LONGEST_PART, running)
@@ -105,6 +106,7 @@ async fn run(args: &Args) {
             if others > QUIET {
                 let note = format!("{part:?}: other programs took {others:.0} % of the processors meanwhile");
                 bench.report.note(note);
+                bench.report.disturbed(sections);
             }
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Row {
     unit: &'static str,
     must: Option<Limit>,
     goal: Option<Limit>,
+    compares: bool,
+    disturbed: bool,
 }
 
 #[derive(Default)]
@@ -34,6 +36,8 @@ impl Row {
             unit,
             must: None,
             goal: None,
+            compares: false,
+            disturbed: false,
         }
     }
 
@@ -47,12 +51,23 @@ impl Row {
         self
     }
 
+    /// It sets two measurements against each other: on a machine that others used it may be off either way, while others
+    /// can only make a figure that stands for itself worse.
+    pub(crate) fn comparing(mut self) -> Self {
+        self.compares = true;
+        self
+    }
+
     fn verdict(&self) -> &'static str {
+        if self.disturbed && self.compares {
+            return "disturbed";
+        }
         let holds = |limit: Limit| match limit {
             Limit::AtLeast(least) => self.value >= least,
             Limit::AtMost(most) => self.value <= most,
         };
         match (self.must.map(holds), self.goal.map(holds)) {
+            (Some(false), _) if self.disturbed => "MISSED, disturbed",
             (Some(false), _) => "MISSED",
             (_, Some(true)) => "goal",
             (Some(true), _) => "must",
@@ -79,6 +94,16 @@ impl Limit {
 impl Report {
     pub(crate) fn section(&mut self, title: &str, rows: Vec<Row>) {
         self.sections.push((title.to_owned(), rows));
+    }
+
+    /// Others used the machine while the sections after the first `from` were measured.
+    pub(crate) fn disturbed(&mut self, from: usize) {
+        let rows = self.sections.iter_mut().skip(from).flat_map(|(_, rows)| rows);
+        rows.for_each(|row| row.disturbed = true);
+    }
+
+    pub(crate) fn sections(&self) -> usize {
+        self.sections.len()
     }
 
     /// Something that went otherwise than it should, told below the table.

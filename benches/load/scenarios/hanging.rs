@@ -55,9 +55,9 @@ pub(crate) async fn run(bench: &mut Bench) {
         first += count;
     }
     if let ([_, calm, sick], [_, calm_p50, sick_p50]) = (p99.as_slice(), p50.as_slice()) {
-        let ratio = Row::new("p99, one over the other", sick / calm, "x");
+        let ratio = Row::new("p99, one over the other", sick / calm, "x").comparing();
         rows.push(ratio.must(Limit::AtMost(2.0)).goal(Limit::AtMost(1.2)));
-        rows.push(Row::new("p50, one over the other", sick_p50 / calm_p50, "x"));
+        rows.push(Row::new("p50, one over the other", sick_p50 / calm_p50, "x").comparing());
     }
     bench.report.section("one of 20 bots hangs, open loop at 1,000/s", rows);
     rig.gateway.kill();

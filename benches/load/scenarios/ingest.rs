@@ -29,13 +29,9 @@ pub(crate) async fn rate(bench: &mut Bench) {
             .goal(Limit::AtLeast(14_000.0)),
     ];
     if let Some(bare) = bench.bare {
-        rows.push(Row::new("  of the empty handler", 100.0 * rate / bare.answers, "%"));
-        rows.push(Row::new(
-            "  of verification on one core",
-            100.0 * rate / bare.verifications,
-            "%",
-        ));
-        rows.push(Row::new("  of group commit alone", 100.0 * rate / bare.commits, "%"));
+        rows.push(Row::new("  of the empty handler", 100.0 * rate / bare.answers, "%").comparing());
+        rows.push(Row::new("  of verification on one core", 100.0 * rate / bare.verifications, "%").comparing());
+        rows.push(Row::new("  of group commit alone", 100.0 * rate / bare.commits, "%").comparing());
     }
     for (name, percent) in [("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)] {
         rows.push(Row::new(
