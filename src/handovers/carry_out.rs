@@ -163,7 +163,7 @@ impl Handovers {
                     (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, Some(user)) => Some(Input::Updated(user.clone())),
                     (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, None) => None,
                 };
-                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], told)
+                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || told.clone())
                     .await;
                 if let Some(ticket) = &item.ticket {
                     ticket.settle(fate);
@@ -173,7 +173,7 @@ impl Handovers {
                 if matches!(fate, Fate::Failed(_)) {
                     tracing::error!(handover.id = %slot.id, "8x8 never confirmed that the user left, an agent may still be held");
                 }
-                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], None)
+                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || None)
                     .await;
             }
         }
@@ -191,31 +191,38 @@ impl Handovers {
             .collect();
         let decides = part.last || !matches!(fate, Fate::Done);
         let (Some(last), true) = (settled.last_mut(), decides) else {
-            return self.conclude(slot, settled, None).await;
+            return self.conclude(slot, settled, || None).await;
         };
         let status = status(&fate);
         last.message = Some((part.message.clone(), status));
         let ticket = items.last().and_then(|item| item.ticket.as_ref());
-        let answered = ticket.map(Ticket::decide);
-        // Nobody waits for a message of an earlier run: it is told by an event.
-        let is_news = answered.is_none_or(|answered| answered.is_some_and(|answered| answered != status));
-        let told = Input::MessageFate {
-            message: part.message.clone(),
-            client_message_id: part.client_message_id.clone(),
-            status,
+        let told = || {
+            let answered = ticket.map(Ticket::decide);
+            // Nobody waits for a message of an earlier run: it is told by an event.
+            let is_news = answered.is_none_or(|answered| answered.is_some_and(|answered| answered != status));
+            is_news.then(|| Input::MessageFate {
+                message: part.message.clone(),
+                client_message_id: part.client_message_id.clone(),
+                status,
+            })
         };
-        self.conclude(slot, settled, is_news.then_some(told)).await;
+        self.conclude(slot, settled, told).await;
         if let Some(ticket) = ticket {
             ticket.settle(fate);
         }
     }
 
-    /// Records the end of calls, with the event that tells of it when nobody was told yet. A store that is away is waited
-    /// for: until it is back the calls count as open, and a restart would look at 8x8 again.
-    pub(super) async fn conclude(self: &Arc<Self>, slot: &Arc<Slot>, settled: Vec<CallSettled>, told: Option<Input>) {
+    /// Records the end of calls, with the event that tells of it when nobody was told yet: who was, may change while a
+    /// store that is away is waited for. Until it is back the calls count as open, and a restart would look at 8x8 again.
+    async fn conclude(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        settled: Vec<CallSettled>,
+        told: impl Fn() -> Option<Input> + Sync,
+    ) {
         let mut pause = Pause::new();
         loop {
-            let done = if let Some(input) = told.clone() {
+            let done = if let Some(input) = told() {
                 let along = Along {
                     settled: settled.clone(),
                     ..Along::default()
@@ -234,7 +241,7 @@ impl Handovers {
         }
     }
 
-    pub(super) fn settled(&self, record: &CallRecord, outcome: CallOutcome) -> CallSettled {
+    fn settled(&self, record: &CallRecord, outcome: CallOutcome) -> CallSettled {
         CallSettled {
             id: record.id.clone(),
             outcome,

@@ -103,18 +103,17 @@ enum Ready {
 }
 
 impl Handovers {
-    /// Puts calls that were just committed into their lane. The ticket is settled with the last of them.
+    /// Puts calls that were just committed into their lane. The ticket shows how each stands and is settled with the last.
     pub(super) fn enqueue(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
         calls: Vec<CallRecord>,
         conversation: Option<&ConversationId>,
-        mut ticket: Option<Ticket>,
+        ticket: Option<&Ticket>,
     ) {
-        let last = calls.len();
-        let items = calls.into_iter().enumerate().map(|(n, record)| Item {
+        let items = calls.into_iter().map(|record| Item {
             record,
-            ticket: if n + 1 == last { ticket.take() } else { None },
+            ticket: ticket.cloned(),
             may_be_sent: false,
         });
         self.run_lane(slot, items.collect(), conversation);

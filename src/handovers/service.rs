@@ -135,7 +135,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         input: Input,
-        mut along: Along,
+        along: Along,
     ) -> Result<Changed, ChangeError> {
         for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
@@ -148,8 +148,7 @@ impl Handovers {
             }
             match self.parts.store.commit(self.commit_of(&next, &along)).await? {
                 Committed::Done => {
-                    let ticket = along.ticket.take();
-                    self.follow(slot, handover, next, ticket);
+                    self.follow(slot, handover, next, along.ticket.as_ref());
                     return Ok(Changed::Done);
                 }
                 Committed::Seen { same_body } => return Ok(Changed::Seen { same_body }),
@@ -210,7 +209,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         next: Transition,
-        ticket: Option<Ticket>,
+        ticket: Option<&Ticket>,
     ) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
