@@ -31,6 +31,8 @@ ENV HANDOVER__STORE__URL=sqlite:///data/handover.db
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM
+# It reads the environment only: a file that moves admin.listen is not known to it. Set HANDOVER__ADMIN__LISTEN then, for
+# both, instead of the file's key.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/handover-gateway", "healthcheck"]
 ENTRYPOINT ["/handover-gateway"]
 CMD ["serve"]

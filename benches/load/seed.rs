@@ -141,7 +141,7 @@ fn backlog(mut handover: Handover, events: usize, now: Timestamp) -> Commit {
         events,
         deliver: true,
         calls: Vec::new(),
-        settled: None,
+        settled: Vec::new(),
         message: None,
         receipt: None,
         claim: None,

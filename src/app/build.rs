@@ -19,7 +19,6 @@ use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::Tenant;
 use crate::outbound;
-use crate::outbound::AddressPolicy;
 use crate::outbound::OutboundError;
 use crate::settings;
 use crate::settings::AuthKind;
@@ -113,20 +112,6 @@ pub(super) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildE
         .collect()
 }
 
-/// Where a bot's callbacks may go: what the bot's section allows, or `[delivery]` for all.
-pub(super) fn policy(settings: &Settings, bot: &BotSettings) -> AddressPolicy {
-    let of_bot = AddressPolicy {
-        allow_http: bot.allow_http,
-        allow_networks: bot.allow_networks.clone(),
-    };
-    let delivery = &settings.delivery;
-    let of_all = AddressPolicy {
-        allow_http: delivery.allow_http,
-        allow_networks: delivery.allow_networks.clone(),
-    };
-    of_bot.or(&of_all)
-}
-
 fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<BotDelivery, BuildError> {
     let secrets: Result<Vec<SigningKey>, SigningKeyError> =
         bot.callback_secrets.iter().map(SigningKey::parse).collect();
@@ -143,7 +128,7 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
         })?,
         events: (!bot.events.is_empty()).then(|| bot.events.iter().copied().collect()),
         auth,
-        policy: policy(settings, bot),
+        policy: bot.address_policy(&settings.delivery),
     })
 }
 

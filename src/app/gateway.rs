@@ -93,7 +93,6 @@ impl Gateway {
             wake,
             ephemerals,
         });
-        let live = handovers.restart().await?;
         let surface = Surface {
             settings: &settings,
             handovers: &handovers,
@@ -104,6 +103,8 @@ impl Gateway {
             supervisor: &supervisor,
         };
         let routers = surface.routers(registry, &readiness)?;
+        // From here on calls to 8x8 are made.
+        let live = handovers.restart().await?;
         let gateway = Self {
             public: public.local_addr().unwrap_or(settings.server.listen),
             admin: admin.local_addr().unwrap_or(settings.admin.listen),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 
 use crate::app::BuildError;
-use crate::app::build;
 use crate::bus::Bus;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
@@ -117,7 +116,7 @@ impl Surface<'_> {
                     .and_then(|url| url.host_str())
                     .map(str::to_owned);
                 let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
-                (name.clone(), (build::policy(self.settings, bot), hosts))
+                (name.clone(), (bot.address_policy(&self.settings.delivery), hosts))
             })
             .collect();
         CheckCallbackUrl::new(move |bot, url| {
@@ -137,7 +136,7 @@ impl Surface<'_> {
             let source = KeySourceSettings {
                 base_url: settings.base_url.clone(),
                 tenant_id: Some(settings.tenant_id.as_str().to_owned()),
-                jwk_fallback_url: settings.webhook.jwk_fallback_url.as_ref().map(ToString::to_string),
+                jwk_fallback_url: settings.webhook.jwk_fallback_url.clone(),
             };
             let keys =
                 KeySource::new(client.clone(), &source, self.clock.clone()).map_err(|error| BuildError::Tenant {

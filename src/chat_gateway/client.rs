@@ -27,7 +27,7 @@ pub(super) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-8x8-tena
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// As much of an answer as is read.
-const ANSWER_LIMIT: usize = 1024 * 1024;
+const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
 /// One tenant's access to 8x8. Cheap to clone.
 #[derive(Clone, Debug)]

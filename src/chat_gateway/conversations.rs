@@ -79,7 +79,7 @@ impl ChatGateway {
     pub async fn newest(&self, limit: u32) -> Result<NewestConversations, ChatGatewayError> {
         match self.page(&[("size", limit), ("page", 0)], Some("createdAt:desc")).await {
             Ok(page) => {
-                let all = page.total_pages.is_some_and(|pages| pages <= 1);
+                let all = page.total_pages.map_or(page.items.is_empty(), |pages| pages <= 1);
                 Ok(NewestConversations {
                     conversations: page.items,
                     coverage: if all { Coverage::All } else { Coverage::Newest },

@@ -21,6 +21,14 @@ struct Author {
     author_type: AuthorType,
 }
 
+/// Messages of everyone, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestMessages {
+    pub messages: Vec<MessageView>,
+    /// Whether 8x8 says that there are no others.
+    pub is_all: bool,
+}
+
 impl ChatGateway {
     /// Not repeatable, and 8x8 gives no id: an unknown outcome is resolved by author, text and time. Cards keep their bytes.
     pub async fn post(
@@ -53,7 +61,7 @@ impl ChatGateway {
         &self,
         conversation: &ConversationId,
         size: u32,
-    ) -> Result<Vec<MessageView>, ChatGatewayError> {
+    ) -> Result<NewestMessages, ChatGatewayError> {
         let url = self.conversation(&[conversation.as_str(), "messages"])?;
         let numbers = [("size", size), ("page", 0)];
         let answer = match self.read(listed(url.clone(), &numbers, Some("createdAt:desc"))).await {
@@ -61,9 +69,11 @@ impl ChatGateway {
             Err(error) if error.is_bad_request() => self.read(listed(url, &numbers, None)).await?,
             answer => answer?,
         };
-        let mut messages = Page::read(&answer, "messages", MessageView::read).items;
+        let page = Page::read(&answer, "messages", MessageView::read);
+        let is_all = page.total_pages == Some(1) || page.items.is_empty();
+        let mut messages = page.items;
         messages.sort_by_key(|message| Reverse(message.created_at));
-        Ok(messages)
+        Ok(NewestMessages { messages, is_all })
     }
 
     pub async fn typing(&self, conversation: &ConversationId, author_type: AuthorType) -> Result<(), ChatGatewayError> {

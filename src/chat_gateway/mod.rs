@@ -29,6 +29,7 @@ pub use jwk::PublicKey;
 pub use keys::KeyError;
 pub use keys::KeyId;
 pub use keys::KeySource;
+pub use messages::NewestMessages;
 pub use properties::PropertiesError;
 pub use settings::ChatGatewaySettings;
 pub use settings::KeySourceSettings;

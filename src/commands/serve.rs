@@ -7,6 +7,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::app::Gateway;
+use crate::app::StartError;
 use crate::commands::cli::complain;
 use crate::settings::Settings;
 
@@ -19,19 +20,29 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         );
         return ExitCode::from(WRONG_CONFIGURATION);
     }
-    let gateway = match Gateway::start(settings).await {
-        Ok(gateway) => gateway,
+    // Heard from here on: a start may take long, and a signal nobody listens for would end the process where it stands.
+    let stop = match stop_signal() {
+        Ok(stop) => stop,
         Err(error) => {
-            complain(&with_causes(&error));
+            complain(&format!("signals cannot be heard: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    match stop_signal() {
-        Ok(signalled) => tokio::select! {
-            () = signalled => {}
-            () = gateway.failed() => {}
-        },
-        Err(error) => complain(&format!("signals cannot be heard, stopping: {error}")),
+    tokio::pin!(stop);
+    let gateway = match unless_stopped(Gateway::start(settings), &mut stop).await {
+        Some(Ok(gateway)) => gateway,
+        Some(Err(error)) => {
+            complain(&with_causes(&error));
+            return exit_code(&error);
+        }
+        None => {
+            tracing::info!("stopped before it had started");
+            return ExitCode::SUCCESS;
+        }
+    };
+    tokio::select! {
+        () = stop => {}
+        () = gateway.failed() => {}
     }
     if gateway.stop().await {
         ExitCode::SUCCESS
@@ -40,14 +51,35 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
     }
 }
 
-/// Resolves at SIGTERM or Ctrl-C.
+/// What the start came to; `None` when the signal came first.
+async fn unless_stopped<T>(start: impl Future<Output = T>, stop: impl Future<Output = ()>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop => None,
+        started = start => Some(started),
+    }
+}
+
+fn exit_code(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Build(_) => ExitCode::from(WRONG_CONFIGURATION),
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Restart(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Resolves at SIGTERM or Ctrl-C. A SIGHUP, which would otherwise end the process where it stands, changes nothing:
+/// settings are read at the start only.
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hang_up.recv() => tracing::warn!("SIGHUP changes nothing, new settings need a restart"),
+            }
         }
     })
 }
@@ -61,4 +93,40 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::future::ready;
+
+    use super::*;
+    use crate::settings;
+
+    #[tokio::test]
+    async fn a_setting_that_reads_well_and_cannot_be_used_is_wrong_configuration() {
+        let not_pem = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            not_pem.path(),
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        )
+        .unwrap();
+        let pairs = [
+            ("SERVER__LISTEN", "127.0.0.1:0"),
+            ("ADMIN__LISTEN", "127.0.0.1:0"),
+            ("STORE__URL", "sqlite::memory:"),
+            ("OUTBOUND__CA_FILE", not_pem.path().to_str().unwrap()),
+            ("TENANTS__ACME__TENANT_ID", "1"),
+            ("TENANTS__ACME__API_KEY", "key"),
+        ];
+        let env = pairs.map(|(name, value)| (format!("HANDOVER__{name}"), value.to_owned()));
+        let settings = settings::load(&[], env.into_iter()).unwrap();
+        assert_eq!(run(settings).await, ExitCode::from(WRONG_CONFIGURATION));
+    }
+
+    #[tokio::test]
+    async fn a_signal_ends_a_start_that_hangs() {
+        assert_eq!(unless_stopped(pending::<()>(), ready(())).await, None);
+        assert_eq!(unless_stopped(ready(1), pending()).await, Some(1));
+    }
 }

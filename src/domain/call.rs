@@ -28,7 +28,7 @@ pub enum Call {
     PostMessage(MessagePart),
     /// Repeatable; ends the interaction and frees the agent.
     UserLeaves { display_message: Option<String> },
-    /// Repeatable.
+    /// Repeatable. What is new of the user is merged when the call is made, so that an earlier change is not undone.
     Update {
         queue_id: Option<String>,
         user: Option<Box<User>>,

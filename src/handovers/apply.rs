@@ -50,12 +50,15 @@ impl Handovers {
         if let Some(slot) = self.route(&event, &receipt).await? {
             return self.apply_to(&slot, event, receipt).await;
         }
+        if is_ephemeral(&event) {
+            return Ok(Applied::Kept);
+        }
         let account = receipt.account.clone();
         let kept = self.parts.store.keep_unplaced(receipt).await?;
         // The create call may have been answered between the look and the keeping.
         if let Some(slot) = self.session_map.on_conversation(&account, &event.conversation) {
             let mut handover = slot.handover.lock().await;
-            self.apply_kept(&slot, &mut handover).await?;
+            self.apply_kept_now_or_later(&slot, &mut handover).await;
         }
         Ok(Applied::from(kept))
     }
@@ -76,7 +79,7 @@ impl Handovers {
             .change_locked(slot, &mut handover, Input::Webhook(event), along)
             .await?;
         if !was_bound && handover.progress.conversation.is_some() {
-            self.apply_kept(slot, &mut handover).await?;
+            self.apply_kept_now_or_later(slot, &mut handover).await;
         }
         Ok(match changed {
             Changed::Done => Applied::Recorded,
@@ -106,6 +109,25 @@ impl Handovers {
             .handover_of_conversation(account, &event.conversation)
             .await?;
         Ok(stored.map(|handover| self.take_in(handover)))
+    }
+
+    /// As [`Handovers::apply_kept`]; when the store is away, again when it is back. What was kept is safe meanwhile.
+    pub(super) async fn apply_kept_now_or_later(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        handover: &mut tokio::sync::MutexGuard<'_, Handover>,
+    ) {
+        if let Err(error) = self.apply_kept(slot, handover).await {
+            tracing::warn!(handover.id = %slot.id, error = %error, "events that came early could not be applied yet");
+            let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+            self.parts.supervisor.run(async move {
+                let again = || async {
+                    let mut handover = slot.handover.lock().await;
+                    this.apply_kept(&slot, &mut handover).await
+                };
+                this.until_it_works(again).await;
+            });
+        }
     }
 
     /// Applies what was kept for a conversation before its handover was known, oldest first, under the slot's lock, so
@@ -165,6 +187,11 @@ impl From<Kept> for Applied {
             Kept::Seen { same_body } => Self::Repeated { same_body },
         }
     }
+}
+
+/// Worth nothing later.
+fn is_ephemeral(event: &WebhookEvent) -> bool {
+    matches!(event.kind, WebhookKind::Typing { .. } | WebhookKind::OwnTyping)
 }
 
 fn stands_on(handover: &Handover, conversation: &ConversationId) -> bool {

@@ -10,11 +10,14 @@ use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::MessagePart;
 use crate::domain::MessageStatus;
+use crate::domain::State;
+use crate::domain::User;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::handovers::problem;
 use crate::handovers::resolve::Presence;
+use crate::handovers::resolve::is_idle;
 use crate::handovers::send_lane::Item;
 use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
@@ -43,21 +46,10 @@ impl Handovers {
         };
         let fate = match &item.record.call {
             Call::PostMessage(part) => self.post(&target, &item, part).await,
-            Call::UserLeaves { display_message } => {
-                let call = || {
-                    tenant
-                        .chat_gateway
-                        .user_leaves(conversation, display_message.as_deref())
-                };
-                self.repeat(&item.record, call, Give::OnlyWhenGone).await
-            }
+            Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
             Call::Update { queue_id, user } => {
-                let call = || {
-                    tenant
-                        .chat_gateway
-                        .update(conversation, &slot.id, queue_id.as_deref(), user.as_deref())
-                };
-                self.repeat(&item.record, call, Give::WhenRefused).await
+                self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
+                    .await
             }
         };
         if let Ok(fate) = fate {
@@ -69,7 +61,7 @@ impl Handovers {
     /// not have it.
     async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
-        let mut in_doubt_since = item.may_be_sent.then_some(item.record.created_at);
+        let mut in_doubt_since = item.may_be_sent.then(|| self.parts.clock.now());
         loop {
             if let Some(since) = in_doubt_since {
                 match self.find_message(target, &item.record, part, since).await {
@@ -82,8 +74,9 @@ impl Handovers {
                     }
                 }
             }
-            // 8x8 would open a new interaction for a message to a conversation that is over.
-            if self.is_over_there(target.slot).await {
+            // 8x8 would open a new interaction for a message to a conversation that is over, and a message of an hour ago
+            // would make no sense to the agent.
+            if self.is_over_there(target.slot).await || self.is_past(&item.record) {
                 return Ok(Fate::Failed(None));
             }
             match target
@@ -107,112 +100,138 @@ impl Handovers {
         }
     }
 
-    /// Repeats a call that may be made any number of times.
-    async fn repeat<F>(&self, record: &CallRecord, call: impl Fn() -> F, give_up: Give) -> Result<Fate, Stopped>
-    where
-        F: Future<Output = Result<(), ChatGatewayError>>,
-    {
+    /// Repeated until 8x8 confirms, or shows that the conversation is over.
+    async fn leave(&self, target: &Target<'_>, record: &CallRecord, message: Option<&str>) -> Result<Fate, Stopped> {
+        let gateway = &target.tenant.chat_gateway;
         let mut pause = Pause::new();
         loop {
-            let error = match call().await {
+            let error = match gateway.user_leaves(target.conversation, message).await {
                 Ok(()) => return Ok(Fate::Done),
+                Err(error) if error.is_not_found() => return Ok(Fate::Done),
                 Err(error) => error,
             };
             let is_refused = matches!(error, ChatGatewayError::Refused(_));
-            match give_up {
-                Give::OnlyWhenGone if error.is_not_found() => return Ok(Fate::Done),
-                Give::WhenRefused if is_refused => return Ok(Fate::Failed(Some(error))),
-                Give::OnlyWhenGone | Give::WhenRefused if self.is_past(record) => return Ok(Fate::Failed(Some(error))),
-                Give::OnlyWhenGone | Give::WhenRefused => self.pause(&mut pause, error.retry_after()).await?,
+            if is_refused && gateway.get(target.conversation).await.is_ok_and(|view| is_idle(&view)) {
+                return Ok(Fate::Done);
+            }
+            if self.is_past(record) {
+                return Ok(Fate::Failed(Some(error)));
+            }
+            self.pause(&mut pause, error.retry_after()).await?;
+        }
+    }
+
+    /// Repeated while it still makes sense: an agent may have come, or the conversation have ended, meanwhile.
+    async fn update_there(
+        &self,
+        target: &Target<'_>,
+        record: &CallRecord,
+        queue_id: Option<&str>,
+        changes: Option<&User>,
+    ) -> Result<Fate, Stopped> {
+        let mut pause = Pause::new();
+        loop {
+            let (state, user) = {
+                let handover = target.slot.handover.lock().await;
+                let merged = changes.map(|changes| handover.progress.user.merged(changes.clone()));
+                (handover.state(), merged)
+            };
+            let fits = state.is_live() && (queue_id.is_none() || matches!(state, State::Queued | State::Bot));
+            if !fits || self.is_past(record) {
+                return Ok(Fate::Failed(None));
+            }
+            let gateway = &target.tenant.chat_gateway;
+            let updated = gateway.update(target.conversation, &target.slot.id, queue_id, user.as_ref());
+            match updated.await {
+                Ok(()) => return Ok(Fate::Done),
+                Err(error @ ChatGatewayError::Refused(_)) => return Ok(Fate::Failed(Some(error))),
+                Err(error) => self.pause(&mut pause, error.retry_after()).await?,
             }
         }
     }
 
-    async fn settle(self: &Arc<Self>, slot: &Arc<Slot>, item: Item, fate: Fate) {
-        let record = &item.record;
-        match (&record.call, &fate) {
-            (Call::PostMessage(part), Fate::Failed(_) | Fate::Unconfirmed) if !part.last => {
-                self.give_up_rest(slot, &item, fate).await;
+    /// Records the end of a call first and tells of it then, so that nobody is told what a crash would undo.
+    pub(super) async fn settle(self: &Arc<Self>, slot: &Arc<Slot>, item: Item, fate: Fate) {
+        match &item.record.call {
+            Call::PostMessage(part) => {
+                let part = part.clone();
+                self.settle_message(slot, item, &part, fate).await;
             }
-            (Call::PostMessage(part), _) => self.settle_message(slot, &item, part, fate).await,
-            (Call::Update { .. }, Fate::Failed(error)) => {
-                let problem = problem::of_update(error.as_ref());
-                let settled = self.settled(record, CallOutcome::Failed);
-                let answered = item.ticket.as_ref().is_none_or(|ticket| ticket.settle(fate));
-                self.conclude(slot, settled, answered.then_some(Input::UpdateFailed(problem)))
+            Call::Update { user, .. } => {
+                let told = match (&fate, user) {
+                    (Fate::Failed(error), _) => Some(Input::UpdateFailed(problem::of_update(error.as_ref()))),
+                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, Some(user)) => Some(Input::Updated(user.clone())),
+                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, None) => None,
+                };
+                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || told.clone())
                     .await;
-            }
-            (Call::UserLeaves { .. } | Call::Update { .. }, _) => {
-                if matches!(fate, Fate::Failed(_)) {
-                    tracing::error!(handover.id = %slot.id, "8x8 never confirmed that the user left, an agent may still be held");
-                }
-                let settled = self.settled(record, outcome(&fate));
                 if let Some(ticket) = &item.ticket {
                     ticket.settle(fate);
                 }
-                self.conclude(slot, settled, None).await;
+            }
+            Call::UserLeaves { .. } => {
+                if matches!(fate, Fate::Failed(_)) {
+                    tracing::error!(handover.id = %slot.id, "8x8 never confirmed that the user left, an agent may still be held");
+                }
+                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || None)
+                    .await;
             }
         }
     }
 
-    async fn settle_message(self: &Arc<Self>, slot: &Arc<Slot>, item: &Item, part: &MessagePart, fate: Fate) {
-        let mut settled = self.settled(&item.record, outcome(&fate));
-        if !part.last {
-            return self.conclude(slot, settled, None).await;
+    /// A part that failed takes the rest of its message with it: what follows would make no sense to the agent.
+    async fn settle_message(self: &Arc<Self>, slot: &Arc<Slot>, item: Item, part: &MessagePart, fate: Fate) {
+        let mut items = vec![item];
+        if !matches!(fate, Fate::Done) {
+            items.extend(slot.lane.take_parts(&part.message));
         }
+        let mut settled: Vec<CallSettled> = items
+            .iter()
+            .map(|item| self.settled(&item.record, outcome(&fate)))
+            .collect();
+        let decides = part.last || !matches!(fate, Fate::Done);
+        let (Some(last), true) = (settled.last_mut(), decides) else {
+            return self.conclude(slot, settled, || None).await;
+        };
         let status = status(&fate);
-        settled.message = Some((part.message.clone(), status));
-        let answered = item.ticket.as_ref().is_none_or(|ticket| ticket.settle(fate));
-        let told = Input::MessageFate {
-            message: part.message.clone(),
-            client_message_id: part.client_message_id.clone(),
-            status,
+        last.message = Some((part.message.clone(), status));
+        let ticket = items.last().and_then(|item| item.ticket.as_ref());
+        let told = || {
+            let answered = ticket.map(Ticket::decide);
+            // Nobody waits for a message of an earlier run: it is told by an event.
+            let is_news = answered.is_none_or(|answered| answered.is_some_and(|answered| answered != status));
+            is_news.then(|| Input::MessageFate {
+                message: part.message.clone(),
+                client_message_id: part.client_message_id.clone(),
+                status,
+            })
         };
-        self.conclude(slot, settled, answered.then_some(told)).await;
-    }
-
-    /// A part failed: what follows of the message would make no sense to the agent.
-    async fn give_up_rest(self: &Arc<Self>, slot: &Arc<Slot>, item: &Item, fate: Fate) {
-        let Call::PostMessage(part) = &item.record.call else {
-            return;
-        };
-        self.conclude(slot, self.settled(&item.record, outcome(&fate)), None)
-            .await;
-        let mut rest = slot.lane.take_parts(&part.message);
-        let last = rest.pop();
-        for item in rest {
-            self.conclude(slot, self.settled(&item.record, CallOutcome::Failed), None)
-                .await;
-        }
-        if let Some(item) = last
-            && let Call::PostMessage(part) = &item.record.call
-        {
-            self.settle_message(slot, &item, part, fate).await;
+        self.conclude(slot, settled, told).await;
+        if let Some(ticket) = ticket {
+            ticket.settle(fate);
         }
     }
 
-    /// Records the end of a call, with the event that tells of it when nobody was told yet. A store that is away is
-    /// waited for: until it is back the call counts as open, and a restart would look at 8x8 again.
-    async fn conclude(self: &Arc<Self>, slot: &Arc<Slot>, settled: CallSettled, told: Option<Input>) {
+    /// Records the end of calls, with the event that tells of it when nobody was told yet: who was, may change while a
+    /// store that is away is waited for. Until it is back the calls count as open, and a restart would look at 8x8 again.
+    async fn conclude(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        settled: Vec<CallSettled>,
+        told: impl Fn() -> Option<Input> + Sync,
+    ) {
         let mut pause = Pause::new();
         loop {
-            let done = match told.clone() {
-                Some(input) => {
-                    let along = Along {
-                        settled: Some(settled.clone()),
-                        ..Along::default()
-                    };
-                    self.change(slot, input, along)
-                        .await
-                        .map(|_changed| ())
-                        .map_err(|error| error.to_string())
-                }
-                None => self
-                    .parts
-                    .store
-                    .settle_call(settled.clone())
-                    .await
-                    .map_err(|error| error.to_string()),
+            let done = if let Some(input) = told() {
+                let along = Along {
+                    settled: settled.clone(),
+                    ..Along::default()
+                };
+                let changed = self.change(slot, input, along).await;
+                changed.map(|_changed| ()).map_err(|error| error.to_string())
+            } else {
+                let settled = self.parts.store.settle_calls(settled.clone()).await;
+                settled.map_err(|error| error.to_string())
             };
             let Err(error) = done else { return };
             tracing::warn!(handover.id = %slot.id, error, "the end of a call to 8x8 could not be recorded yet");
@@ -255,14 +274,6 @@ pub(super) struct Target<'a> {
     pub(super) slot: &'a Arc<Slot>,
     pub(super) tenant: &'a Tenant,
     pub(super) conversation: &'a ConversationId,
-}
-
-/// When a repeatable call is given up before its deadline.
-#[derive(Clone, Copy)]
-enum Give {
-    /// 8x8 does not know the conversation: what was wanted is so.
-    OnlyWhenGone,
-    WhenRefused,
 }
 
 struct Pause(Duration);

@@ -31,6 +31,9 @@ pub enum CommandError {
     /// The same `clientMessageId` came with other content.
     #[error("the client message id was used for another message")]
     OtherMessage,
+    /// The message was refused or given up; the same `clientMessageId` does not make it another.
+    #[error("the message failed before")]
+    MessageFailed,
     /// So many calls to 8x8 wait for this handover that no more are taken.
     #[error("too many messages wait for 8x8")]
     LaneFull,
@@ -41,6 +44,9 @@ pub enum CommandError {
         error: ChatGatewayError,
         handover: Option<HandoverId>,
     },
+    /// 8x8 answered, and the store could not take the answer: it is kept in mind and recorded when the store is back.
+    #[error("8x8's answer could not be recorded yet")]
+    Unrecorded(HandoverId),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

@@ -162,12 +162,7 @@ impl Handovers {
         key: Option<Key>,
     ) -> Result<(), CommandError> {
         let error = match asked {
-            Ok(conversation) => {
-                return self
-                    .bind(slot, Input::Created(conversation))
-                    .await
-                    .map_err(CommandError::from);
-            }
+            Ok(conversation) => return self.conclude_with(slot, Input::Created(conversation)).await,
             Err(error) => error,
         };
         // An event of 8x8's may have told by now that it did take the conversation.
@@ -180,7 +175,7 @@ impl Handovers {
             self.resolve_create(slot, self.parts.clock.now());
             return Err(CommandError::ChatGateway { error, handover });
         }
-        self.bind(slot, Input::NotCreated(problem::of_create(&error, &slot.id)))
+        self.conclude_with(slot, Input::NotCreated(problem::of_create(&error, &slot.id)))
             .await?;
         if let (true, Some(key)) = (error.is_provably_unsent(), key) {
             self.parts.store.release_key(&bot.name, &key.scope, &key.key).await?;
@@ -188,15 +183,24 @@ impl Handovers {
         Err(CommandError::ChatGateway { error, handover })
     }
 
+    /// Writes 8x8's answer to a create. When the store is away, what 8x8 said is kept in mind and written when it is back.
+    async fn conclude_with(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) -> Result<(), CommandError> {
+        let bound = self.bind(slot, input.clone()).await;
+        if let Err(error) = &bound {
+            tracing::warn!(handover.id = %slot.id, error = %error, "8x8's answer to the create could not be recorded yet");
+            let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+            self.parts.supervisor.run(async move {
+                this.until_it_works(|| this.bind(&slot, input.clone())).await;
+            });
+        }
+        bound.map_err(|_logged| CommandError::Unrecorded(slot.id.clone()))
+    }
+
     /// Writes 8x8's answer to a create, and applies the events that came before it.
     pub(super) async fn bind(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) -> Result<(), ChangeError> {
         let mut handover = slot.handover.lock().await;
-        let was_bound = handover.progress.conversation.is_some();
         self.change_locked(slot, &mut handover, input, Along::default()).await?;
-        if was_bound {
-            Ok(())
-        } else {
-            self.apply_kept(slot, &mut handover).await
-        }
+        self.apply_kept_now_or_later(slot, &mut handover).await;
+        Ok(())
     }
 }

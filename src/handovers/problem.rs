@@ -73,6 +73,12 @@ pub(super) fn never_taken(handover: &HandoverId) -> RawJson {
     raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
 }
 
+/// 8x8 never said, and never showed, whether it has the conversation.
+pub(super) fn never_known(handover: &HandoverId) -> RawJson {
+    let detail = "8x8 did not answer the create and could not be asked; should the conversation turn up, it is ended there. Create a new handover";
+    raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
+}
+
 pub(super) fn of_update(error: Option<&ChatGatewayError>) -> RawJson {
     raw(&error.map_or_else(
         || Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"),

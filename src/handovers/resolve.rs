@@ -1,5 +1,6 @@
 //! What became of a call that 8x8 may or may not have taken: present, absent, or could not tell. Never a guess.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use crate::chat_gateway::ConversationView;
 use crate::chat_gateway::Coverage;
 use crate::chat_gateway::MessageView;
 use crate::chat_gateway::NewestConversations;
+use crate::chat_gateway::NewestMessages;
 use crate::domain::AgentRef;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
@@ -24,6 +26,7 @@ use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
 use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
+use crate::handovers::split;
 
 /// What 8x8 took may show only after a while: an absence counts when it still holds this long after the call.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -32,9 +35,12 @@ const SKEW: Duration = Duration::from_secs(2);
 /// Beyond this no clock is that wrong.
 const WIDE: Duration = Duration::from_mins(1);
 /// Conversations and messages looked through, newest first.
-const LOOK_AT: u32 = 200;
+const LOOK_AT: u32 = 100;
 const FIRST_LOOK: Duration = Duration::from_millis(500);
-const LATER_LOOK: Duration = Duration::from_secs(15);
+const LATER_LOOK: Duration = Duration::from_mins(1);
+/// A create that could not be resolved by then is given up. Should its conversation turn up, 8x8 is told that the user
+/// left.
+const GIVE_UP: Duration = Duration::from_mins(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -55,7 +61,7 @@ impl Handovers {
         let Ok(ours) = self.parts.store.messages(&target.slot.id).await else {
             return Presence::CouldNotTell;
         };
-        let known = Known::of(&ours, part);
+        let known = Known::of(&ours, part, target.tenant.message_limit);
         let from = known
             .earliest
             .map_or(record.created_at, |earliest| earliest.min(record.created_at));
@@ -77,20 +83,20 @@ impl Handovers {
     /// Starts looking for the conversation of a create whose answer never came.
     pub(super) fn resolve_create(self: &Arc<Self>, slot: &Arc<Slot>, since: Timestamp) {
         let (this, slot) = (Arc::clone(self), Arc::clone(slot));
-        let stop = self.parts.supervisor.stop_token();
-        self.parts.supervisor.run(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = this.look_for_conversation(&slot, since) => {}
-            }
-        });
+        self.parts
+            .supervisor
+            .run(async move { this.look_for_conversation(&slot, since).await });
     }
 
-    /// Ends when the handover is not being created any more: found, proven absent, bound by an event of 8x8's, or too old.
+    /// Ends when the handover is not being created any more: found, proven absent, bound by an event of 8x8's, or given up.
     async fn look_for_conversation(self: &Arc<Self>, slot: &Arc<Slot>, since: Timestamp) {
+        let stop = self.parts.supervisor.stop_token();
         let mut pause = FIRST_LOOK;
         loop {
-            self.parts.clock.sleep(pause).await;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.parts.clock.sleep(pause) => {}
+            }
             pause = (pause * 2).min(LATER_LOOK);
             if slot.handover.lock().await.state() != State::Creating {
                 return;
@@ -99,14 +105,20 @@ impl Handovers {
                 return;
             };
             let asked_at = self.parts.clock.now();
-            let input = match tenant.chat_gateway.newest(LOOK_AT).await {
+            let found = tokio::select! {
+                () = stop.cancelled() => return,
+                found = tenant.chat_gateway.newest(LOOK_AT) => found,
+            };
+            let input = match found {
                 Ok(found) => match ours(&found, &slot.id) {
                     Some(conversation) => Input::Created(conversation),
-                    None if asked_at >= since.plus(SETTLE) && reaches_back_to(&found, &slot.id) => {
+                    None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id) => {
                         Input::NotCreated(problem::never_taken(&slot.id))
                     }
+                    None if asked_at >= since.plus(GIVE_UP) => Input::NotCreated(problem::never_known(&slot.id)),
                     None => continue,
                 },
+                Err(_) if asked_at >= since.plus(GIVE_UP) => Input::NotCreated(problem::never_known(&slot.id)),
                 Err(error) => {
                     tracing::debug!(handover.id = %slot.id, error = %error, "8x8 could not say whether it took the conversation");
                     continue;
@@ -142,46 +154,69 @@ impl Handovers {
     }
 }
 
-/// Our other messages of the same author and text.
+/// What we know to have posted, or may have, in this handover.
 struct Known {
+    /// The earliest of the same author and text.
     earliest: Option<Timestamp>,
     accepted: usize,
     /// Those whose own fate was never known.
     unconfirmed: usize,
+    texts: HashSet<String>,
 }
 
 impl Known {
-    fn of(ours: &[MessageRecord], part: &MessagePart) -> Self {
-        let same: Vec<&MessageRecord> = ours
-            .iter()
-            .filter(|message| message.author == part.author && message.text == part.text && message.id != part.message)
-            .collect();
-        let count = |status| same.iter().filter(|message| message.status == status).count();
-        Self {
-            earliest: same.iter().map(|message| message.created_at).min(),
-            accepted: count(MessageStatus::Accepted),
-            unconfirmed: count(MessageStatus::Unconfirmed),
+    /// A long message went out in several posts: each is looked at by itself.
+    fn of(ours: &[MessageRecord], part: &MessagePart, limit: usize) -> Self {
+        let mut known = Self {
+            earliest: None,
+            accepted: 0,
+            unconfirmed: 0,
+            texts: HashSet::new(),
+        };
+        for message in ours {
+            let parts = message
+                .text
+                .as_deref()
+                .map(|text| split(text, limit))
+                .unwrap_or_default();
+            let is_same = |text: &&String| Some(text.as_str()) == part.text.as_deref() && message.author == part.author;
+            let same = parts.iter().filter(is_same).count();
+            known.texts.extend(parts);
+            if message.id == part.message || same == 0 {
+                continue;
+            }
+            known.earliest = known
+                .earliest
+                .map_or(Some(message.created_at), |at| Some(at.min(message.created_at)));
+            match message.status {
+                MessageStatus::Accepted => known.accepted += same,
+                MessageStatus::Unconfirmed => known.unconfirmed += same,
+                MessageStatus::Queued | MessageStatus::Failed => {}
+            }
         }
+        known
     }
 }
 
-/// More of the same text by the same author than could be others of ours: this one is there. Where a message could be
-/// this one or an older one, as one of the history, that is said.
-fn judge(theirs: &[MessageView], part: &MessagePart, from: Timestamp, known: &Known) -> Presence {
+/// More of the same text by the same author than could be others of ours: this one is there. It is absent only when
+/// nothing at 8x8 could be it in another shape, trimmed or rewritten, and the list holds all that matters.
+fn judge(list: &NewestMessages, part: &MessagePart, from: Timestamp, known: &Known) -> Presence {
+    let is_ours = |message: &&MessageView| !matches!(message.author_type.as_str(), "agent" | "system");
     let same = |message: &&MessageView| {
         message.author_type == part.author.as_str() && message.text == part.text.as_deref().unwrap_or_default()
     };
-    let after = |earliest: Timestamp| {
-        let in_time = |message: &&MessageView| message.created_at.is_none_or(|at| at >= earliest);
-        theirs.iter().filter(same).filter(in_time).count()
+    let since = |earliest: Timestamp| {
+        let in_time = move |message: &&MessageView| message.created_at.is_none_or(|at| at >= earliest);
+        list.messages.iter().filter(is_ours).filter(in_time)
     };
-    let (near, wide) = (after(from.minus(SKEW)), after(from.minus(WIDE)));
-    let oldest = theirs.iter().filter_map(|message| message.created_at).min();
-    let complete =
-        theirs.len() < usize::try_from(LOOK_AT).unwrap_or(usize::MAX) || oldest.is_some_and(|at| at < from.minus(WIDE));
+    let near = since(from.minus(SKEW)).filter(same).count();
+    let wide = since(from.minus(WIDE)).filter(same).count();
+    let is_strange = since(from.minus(SKEW)).any(|message| !known.texts.contains(&message.text));
+    let oldest = list.messages.iter().filter_map(|message| message.created_at).min();
+    let is_complete = list.is_all || oldest.is_some_and(|at| at < from.minus(WIDE));
     if near > known.accepted + known.unconfirmed {
         Presence::Present
-    } else if wide <= known.accepted && complete {
+    } else if wide <= known.accepted && is_complete && !is_strange {
         Presence::Absent
     } else {
         Presence::CouldNotTell
@@ -196,22 +231,30 @@ fn ours(found: &NewestConversations, handover: &HandoverId) -> Option<Conversati
         .map(|view| view.id.clone())
 }
 
-/// Whether the list goes so far back that what is not in it is not there: it holds everything, or a conversation whose
-/// handover is older than this one. Handover ids sort by time.
-fn reaches_back_to(found: &NewestConversations, handover: &HandoverId) -> bool {
+/// Whether what is not in the list is not at 8x8. Our own ids sort by time, so they show whether the list does: it must
+/// hold one older than this handover, and nothing of ours out of order. A list of everything must show our property on
+/// something, or be empty: 8x8 might leave properties out.
+fn shows_all_since(found: &NewestConversations, handover: &HandoverId) -> bool {
+    let ours: Vec<&HandoverId> = found
+        .conversations
+        .iter()
+        .filter_map(|view| view.handover.as_ref())
+        .collect();
     match found.coverage {
-        Coverage::All => true,
-        Coverage::Newest => found
-            .conversations
-            .iter()
-            .filter_map(|view| view.handover.as_ref())
-            .any(|known| known < handover),
+        Coverage::All => found.conversations.is_empty() || !ours.is_empty(),
+        Coverage::Newest => {
+            ours.is_sorted_by(|newer, older| newer >= older) && ours.iter().any(|known| *known < handover)
+        }
         Coverage::Part => false,
     }
 }
 
+pub(super) fn is_idle(view: &ConversationView) -> bool {
+    view.state == Some(ConversationState::Idle)
+}
+
 fn answer(view: &ConversationView) -> Answer {
-    if view.state == Some(ConversationState::Idle) {
+    if is_idle(view) {
         return Answer::Over;
     }
     let assigned_to = |kind: &str| view.assignment.as_ref().filter(|assignment| assignment.kind == kind);

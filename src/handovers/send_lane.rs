@@ -14,6 +14,7 @@ use crate::domain::ConversationId;
 use crate::domain::MessageId;
 use crate::handovers::Handovers;
 use crate::handovers::session_map::Slot;
+use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
 
 /// So many calls of one handover may wait; a bot that posts more is told to slow down.
@@ -64,6 +65,11 @@ impl SendLane {
         })
     }
 
+    /// Everything that waits, when there is nowhere for it to go.
+    fn take_all(&self) -> Vec<Item> {
+        self.with(|waiting| waiting.calls.drain(..).collect())
+    }
+
     /// Whether 8x8 is still to be told that the user left.
     pub(super) fn leave_waits(&self) -> bool {
         self.with(|waiting| {
@@ -97,21 +103,31 @@ enum Ready {
 }
 
 impl Handovers {
-    /// Puts calls that were just committed into their lane. The ticket is settled with the last of them.
+    /// Puts calls that were just committed into their lane. The ticket shows how each stands and is settled with the last.
     pub(super) fn enqueue(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
         calls: Vec<CallRecord>,
         conversation: Option<&ConversationId>,
-        mut ticket: Option<Ticket>,
+        ticket: Option<&Ticket>,
     ) {
-        let last = calls.len();
-        let items = calls.into_iter().enumerate().map(|(n, record)| Item {
+        let items = calls.into_iter().map(|record| Item {
             record,
-            ticket: if n + 1 == last { ticket.take() } else { None },
+            ticket: ticket.cloned(),
             may_be_sent: false,
         });
         self.run_lane(slot, items.collect(), conversation);
+    }
+
+    /// Ends the calls of a handover that never had a conversation.
+    pub(super) fn drop_lane(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let items = slot.lane.take_all();
+        let (this, slot) = (Arc::clone(self), Arc::clone(slot));
+        self.parts.supervisor.run(async move {
+            for item in items {
+                this.settle(&slot, item, Fate::Failed(None)).await;
+            }
+        });
     }
 
     /// Takes up the calls an earlier run of the process left open.
@@ -148,6 +164,8 @@ impl Handovers {
 
     async fn work(self: &Arc<Self>, slot: &Arc<Slot>, conversation: &ConversationId) {
         let stop = self.parts.supervisor.stop_token();
+        // A worker that panics must not leave the lane shut; its call stays recorded, and is taken up at the next start.
+        let _open_again = OpenAgain(&slot.lane);
         while let Some(item) = slot.lane.next() {
             // What is left open stays recorded, and is taken up at the next start.
             if stop.is_cancelled() {
@@ -158,6 +176,16 @@ impl Handovers {
                 return;
             };
             self.carry_out(slot, &tenant, conversation, item).await;
+        }
+    }
+}
+
+struct OpenAgain<'a>(&'a SendLane);
+
+impl Drop for OpenAgain<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.with(|waiting| waiting.running = false);
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::domain::EventContext;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Marks;
+use crate::domain::State;
+use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition;
 use crate::domain::transition::Input;
@@ -41,6 +43,9 @@ pub(super) const LINGER: Duration = Duration::from_mins(10);
 /// A commit is computed again this often when somebody else changed the handover meanwhile.
 const ATTEMPTS: usize = 5;
 
+/// Between two tries at something the store could not take.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the service is made of.
 pub struct Parts {
     pub store: Arc<dyn Store>,
@@ -56,6 +61,7 @@ pub struct Handovers {
     pub(super) parts: Parts,
     pub(super) session_map: SessionMap,
     pub(super) deadlines: Deadlines,
+    pub(super) started_at: Timestamp,
 }
 
 /// What rides along with an input into its commit.
@@ -63,7 +69,7 @@ pub struct Handovers {
 pub(super) struct Along {
     pub(super) receipt: Option<WebhookReceipt>,
     pub(super) claim: Option<IdempotencyClaim>,
-    pub(super) settled: Option<CallSettled>,
+    pub(super) settled: Vec<CallSettled>,
     /// Waits for the last of the calls the input causes.
     pub(super) ticket: Option<Ticket>,
 }
@@ -85,7 +91,9 @@ pub(super) enum ChangeError {
 
 impl Handovers {
     pub fn new(parts: Parts) -> Arc<Self> {
+        let started_at = parts.clock.now();
         Arc::new(Self {
+            started_at,
             parts,
             session_map: SessionMap::default(),
             deadlines: Deadlines::default(),
@@ -127,11 +135,11 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         input: Input,
-        mut along: Along,
+        along: Along,
     ) -> Result<Changed, ChangeError> {
         for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
-            if next.says_nothing() && along.settled.is_none() {
+            if next.says_nothing() && along.settled.is_empty() {
                 self.tell_ephemeral(&next);
                 // An echo is remembered by its receipt all the same; typing is not worth a write.
                 if along.receipt.is_none() || !next.ephemeral.is_empty() {
@@ -140,8 +148,7 @@ impl Handovers {
             }
             match self.parts.store.commit(self.commit_of(&next, &along)).await? {
                 Committed::Done => {
-                    let ticket = along.ticket.take();
-                    self.follow(slot, handover, next, ticket);
+                    self.follow(slot, handover, next, along.ticket.as_ref());
                     return Ok(Changed::Done);
                 }
                 Committed::Seen { same_body } => return Ok(Changed::Seen { same_body }),
@@ -150,6 +157,23 @@ impl Handovers {
             }
         }
         Err(StoreError::Unavailable("somebody else keeps changing the same handover".into()).into())
+    }
+
+    /// Repeats what the store could not take, until it can or the process stops.
+    pub(super) async fn until_it_works<F, E>(&self, work: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        let stop = self.parts.supervisor.stop_token();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.parts.clock.sleep(STORE_PAUSE) => {}
+            }
+            if work().await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Someone else wrote this handover: take what the store has and compute again.
@@ -185,7 +209,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         next: Transition,
-        ticket: Option<Ticket>,
+        ticket: Option<&Ticket>,
     ) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
@@ -218,6 +242,9 @@ impl Handovers {
         // After the wake-up for what was logged: it must not overtake that.
         self.tell_ephemeral(&next);
         self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
+        if handover.state() == State::Failed && handover.progress.conversation.is_none() {
+            self.drop_lane(slot);
+        }
     }
 
     fn tell_ephemeral(&self, next: &Transition) {

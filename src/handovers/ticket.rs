@@ -33,14 +33,21 @@ struct Shared {
 #[derive(Debug)]
 struct Inner {
     fate: Fate,
-    answered: bool,
+    /// How it stood when the bot was answered.
+    answered: Option<MessageStatus>,
+    /// The last word is being recorded; whoever waits will be told it.
+    deciding: bool,
 }
+
+/// Recording the last word takes no longer, or the store is away and the bot learns of it by an event.
+const RECORDING: Duration = Duration::from_secs(5);
 
 impl Ticket {
     pub(super) fn new() -> Self {
         let state = Mutex::new(Inner {
             fate: Fate::Open(MessageStatus::Queued),
-            answered: false,
+            answered: None,
+            deciding: false,
         });
         Self(Arc::new(Shared {
             state,
@@ -53,28 +60,37 @@ impl Ticket {
         self.with(|inner| inner.fate = Fate::Open(status));
     }
 
-    /// The lane's last word. Whether the bot was answered before, so that it must be told by an event.
-    pub(super) fn settle(&self, fate: Fate) -> bool {
-        let answered = self.with(|inner| {
-            inner.fate = fate;
+    /// The lane is about to record its last word. How it stood when the bot was answered; `None` when the bot still waits,
+    /// and goes on waiting for [`Ticket::settle`].
+    pub(super) fn decide(&self) -> Option<MessageStatus> {
+        self.with(|inner| {
+            inner.deciding = inner.answered.is_none();
             inner.answered
-        });
+        })
+    }
+
+    /// The lane's last word.
+    pub(super) fn settle(&self, fate: Fate) {
+        self.with(|inner| inner.fate = fate);
         self.0.settled.notify_one();
-        answered
     }
 
     /// Waits for the last word, at most `wait`; then takes how it stands.
     pub(super) async fn wait(&self, wait: Duration) -> Fate {
         // A time-out is an answer here: the call is still open.
         drop(tokio::time::timeout(wait, self.0.settled.notified()).await);
+        if self.with(|inner| inner.deciding && matches!(inner.fate, Fate::Open(_))) {
+            drop(tokio::time::timeout(RECORDING, self.0.settled.notified()).await);
+        }
         self.with(|inner| {
-            inner.answered = true;
-            match &mut inner.fate {
-                Fate::Open(status) => Fate::Open(*status),
-                Fate::Done => Fate::Done,
-                Fate::Failed(error) => Fate::Failed(error.take()),
-                Fate::Unconfirmed => Fate::Unconfirmed,
-            }
+            let (fate, stands) = match &mut inner.fate {
+                Fate::Open(status) => (Fate::Open(*status), *status),
+                Fate::Done => (Fate::Done, MessageStatus::Accepted),
+                Fate::Failed(error) => (Fate::Failed(error.take()), MessageStatus::Failed),
+                Fate::Unconfirmed => (Fate::Unconfirmed, MessageStatus::Unconfirmed),
+            };
+            inner.answered = Some(stands);
+            fate
         })
     }
 

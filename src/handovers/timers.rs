@@ -16,6 +16,8 @@ use crate::handovers::session_map::Slot;
 
 /// Handovers looked at before others get a turn.
 const BATCH: usize = 64;
+/// 8x8 repeats what it could not deliver within about this time.
+const CATCH_UP: Duration = Duration::from_secs(30);
 const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
 
 impl Handovers {
@@ -60,6 +62,10 @@ impl Handovers {
         match due {
             None if !live => self.forget(&slot).await,
             Some(due) if due > now => self.deadlines.add(due, id),
+            // It passed while the gateway was away: what 8x8 has to tell of that time comes first.
+            Some(due) if due <= self.started_at && now < self.started_at.plus(CATCH_UP) => {
+                self.deadlines.add(self.started_at.plus(CATCH_UP), id);
+            }
             Some(_) | None => {
                 if let Err(error) = self.change(&slot, Input::Deadline, Along::default()).await {
                     tracing::warn!(handover.id = %id, error = %error, "a time-out could not be recorded yet");

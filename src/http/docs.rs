@@ -18,6 +18,7 @@ use utoipa::openapi::security::SecurityScheme;
 use crate::http::api;
 use crate::http::problem::CONTENT_TYPE;
 use crate::http::webhook;
+use crate::http::webhook_answer::Unproven;
 use crate::problem::FieldError;
 use crate::problem::Problem;
 use crate::problem::ProblemCode;
@@ -53,7 +54,7 @@ pub fn openapi() -> openapi::OpenApi {
         (name = "events", description = "What the agent says and does, for bots that pull"),
         (name = "webhooks", description = "What 8x8 calls"),
     ),
-    components(schemas(Problem, ProblemCode, FieldError, Upstream)),
+    components(schemas(Problem, ProblemCode, FieldError, Upstream, Unproven)),
     modifiers(&Scheme),
 )]
 struct Document;
@@ -147,6 +148,7 @@ fn response(status: u16, codes: &[ProblemCode]) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::webhook::VerifyError;
 
     #[test]
     fn every_call_of_the_bot_api_is_in_the_document_with_its_problems() {
@@ -173,6 +175,24 @@ mod tests {
                 serde_json::json!([]),
                 "{method} {path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_webhook_that_is_not_proven_has_its_codes_in_the_document() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        for path in [
+            "/webhooks/8x8",
+            "/webhooks/8x8/{tenant}",
+            "/webhooks/8x8/{tenant}/{pathSecret}",
+        ] {
+            let answer = &document["paths"][path]["post"]["responses"]["401"];
+            for (code, _) in VerifyError::CODES {
+                assert!(
+                    answer["description"].as_str().unwrap().contains(&format!("`{code}`")),
+                    "{path} {code}"
+                );
+            }
         }
     }
 

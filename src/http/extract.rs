@@ -13,6 +13,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
+use serde::de::IgnoredAny;
 
 use crate::domain::HandoverId;
 use crate::http::problem::Refusal;
@@ -112,9 +113,15 @@ pub(super) fn unreadable(rejection: BytesRejection) -> Refusal {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<JsonBody<T>, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        if error.inner().is_data() {
+        // serde_json calls a number in the place of a name a fault of the syntax.
+        let is_json = error.inner().is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        if is_json {
             let pointer = pointer(&error);
-            let message = without_place(&error.inner().to_string());
+            let message = if error.inner().is_data() {
+                without_place(&error.inner().to_string())
+            } else {
+                "is of the wrong type".to_owned()
+            };
             return invalid(vec![FieldError { pointer, message }]);
         }
         not_json(error.inner())
@@ -178,6 +185,13 @@ mod tests {
         metadata: Option<RawJson>,
         #[serde(default)]
         items: Vec<u8>,
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Kind {
+        Queue,
     }
 
     #[derive(Debug, serde::Deserialize)]
@@ -199,6 +213,8 @@ mod tests {
             (r#"{"user":{"name":1}}"#, "/user/name"),
             (r#"{"user":{},"a/b":1}"#, "/a~1b"),
             (r#"{"user":{},"items":[1,"x"]}"#, "/items/1"),
+            (r#"{"user":{},"kind":7}"#, "/kind"),
+            (r#"{"user":{},"kind":"agent"}"#, "/kind"),
             ("{}", "/user"),
             ("[]", ""),
         ] {
@@ -228,5 +244,6 @@ mod tests {
         assert_eq!(body.metadata.unwrap().as_str(), r#"{ "b":1.0,  "a":2 }"#);
         assert_eq!(body.user.name.as_deref(), Some("J"));
         assert!(body.items.is_empty());
+        assert!(body.kind.is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! What the gateway answers over HTTP: the bot API, 8x8's webhooks, and the operator's port. The only folder that knows
 //! axum.
 
+mod accept;
 mod answer;
 pub mod api;
 mod bot_auth;

@@ -14,6 +14,8 @@ use axum::response::Response;
 use tracing::Instrument as _;
 
 use crate::http::metrics::HttpMetrics;
+use crate::http::webhook;
+use crate::http::webhook_answer::Unproven;
 use crate::problem::Problem;
 
 pub(super) const REQUEST_ID: &str = "x-request-id";
@@ -22,7 +24,7 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let method = method_name(request.method());
-    let path = request.uri().path().to_owned();
+    let instance = instance(matched.as_ref(), request.uri().path());
     let id = text(request.headers(), REQUEST_ID);
     let parent = text(request.headers(), "traceparent").filter(|parent| is_traceparent(parent));
     let span = tracing::info_span!(
@@ -33,20 +35,34 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
         traceparent = parent
     );
     let started = Instant::now();
-    let response = complete(next.run(request).instrument(span.clone()).await, path);
+    let response = complete(next.run(request).instrument(span.clone()).await, instance);
     let (status, took) = (response.status().as_u16(), started.elapsed());
     metrics.answered(method, route, status, took);
     tracing::debug!(parent: &span, http.status = status, ?took, "answered");
     response
 }
 
+/// The path a problem is about. Never a secret: what 8x8 is given is shown as its route, or, with something behind it that
+/// no route has, not at all.
+fn instance(matched: Option<&MatchedPath>, path: &str) -> Option<String> {
+    match matched.map(MatchedPath::as_str) {
+        Some(route) if route.contains(webhook::PATH_SECRET) => Some(route.to_owned()),
+        None if webhook::is_under(path) => None,
+        Some(_) | None => Some(path.to_owned()),
+    }
+}
+
 /// A problem is completed with the path it is about.
-fn complete(mut response: Response, path: String) -> Response {
-    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+fn complete(mut response: Response, instance: Option<String>) -> Response {
+    let completed = if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
+        problem.instance = instance;
+        Box::new(problem).into_response()
+    } else if let Some(mut unproven) = response.extensions_mut().remove::<Unproven>() {
+        unproven.instance = instance;
+        unproven.into_response()
+    } else {
         return response;
     };
-    problem.instance = Some(path);
-    let completed = Box::new(problem).into_response();
     let (mut parts, _old_body) = response.into_parts();
     let (new, body) = completed.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -64,8 +64,8 @@ fn of_command(error: &CommandError) -> Problem {
         ),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
-            "no 8x8 channel is known for this bot; an operator has to run `handover-gateway provision --apply` \
-             or to set tenants.*.channel_id",
+            "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
+             call has to name a channelId",
         ),
         CommandError::Properties(PropertiesError::Conflict { pointer }) => {
             let message = "the gateway sets this itself; leave it out of properties".to_owned();
@@ -83,6 +83,10 @@ fn of_command(error: &CommandError) -> Problem {
             ProblemCode::IdempotencyMismatch,
             "this clientMessageId was used for a message with other content",
         ),
+        CommandError::MessageFailed => Problem::new(
+            ProblemCode::UpstreamRejected,
+            "the message with this clientMessageId did not reach the agent; send it again under a new one if it still matters",
+        ),
         CommandError::LaneFull => {
             let detail = "too many calls of this handover wait for 8x8; slow down and try again";
             Problem::new(ProblemCode::RateLimited, detail).retry_after(LANE_AGAIN)
@@ -91,6 +95,13 @@ fn of_command(error: &CommandError) -> Problem {
             let problem = of_chat_gateway(error);
             handover.clone().map_or(problem.clone(), |id| problem.about(id))
         }
+        CommandError::Unrecorded(handover) => Problem::new(
+            ProblemCode::StoreUnavailable,
+            "8x8 has answered and the gateway could not record it yet; it will. Look at the handover, or repeat with the same \
+             Idempotency-Key, instead of creating another",
+        )
+        .about(handover.clone())
+        .retry_after(STORE_AGAIN),
         CommandError::Store(error) => of_store(error),
         CommandError::CutOff(_) => *internal(),
     }
@@ -116,6 +127,11 @@ pub(super) fn internal() -> Refusal {
         ProblemCode::Internal,
         "the gateway failed; its log says why, under the answer's X-Request-Id",
     )
+}
+
+/// 503: nothing was done, and it may be asked again at once.
+pub(super) fn too_slow(detail: &str) -> Refusal {
+    Box::new(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(STORE_AGAIN))
 }
 
 pub(super) fn no_handover() -> Refusal {

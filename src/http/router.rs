@@ -8,6 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::Request;
 use axum::extract::State;
 use axum::http::HeaderName;
+use axum::http::Method;
 use axum::middleware;
 use axum::middleware::Next;
 use axum::response::IntoResponse as _;
@@ -32,7 +33,9 @@ use crate::http::observe::observe;
 use crate::http::ops;
 use crate::http::problem::internal;
 use crate::http::problem::refused;
+use crate::http::problem::too_slow;
 use crate::http::webhook;
+use crate::http::webhook_answer::WebhookAnswer;
 use crate::problem::ProblemCode;
 
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +53,12 @@ pub fn public_router(
     limits: PublicLimits,
     metrics: HttpMetrics,
 ) -> Router {
-    let calls = api::calls()
-        .with_state(api_state.clone())
-        .merge(webhook::routes().with_state(webhooks));
-    let calls = calls.layer(middleware::from_fn_with_state(limits.request, in_time));
-    let (router, _document) = calls.merge(api::streams().with_state(api_state)).split_for_parts();
+    let in_time = middleware::from_fn_with_state(limits.request, in_time);
+    let calls = api::calls().with_state(api_state.clone()).layer(in_time);
+    let in_time = middleware::from_fn_with_state((limits.request, metrics.clone()), webhook_in_time);
+    let webhooks = webhook::routes().with_state(webhooks).layer(in_time);
+    let streams = api::streams().with_state(api_state);
+    let (router, _document) = calls.merge(webhooks).merge(streams).split_for_parts();
     let docs: Router = SwaggerUi::new("/docs").url("/openapi.json", docs::openapi()).into();
     observed(router.merge(docs).layer(DefaultBodyLimit::max(limits.body)), metrics)
 }
@@ -86,12 +90,57 @@ fn panicked(_payload: Box<dyn Any + Send>) -> Response {
     internal().into_response()
 }
 
+/// What may have been asked of 8x8 by then has an unknown outcome; what only reads has none.
 async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_elapsed) => {
-            let detail = "the gateway did not finish in time and goes on with it; repeat with the same Idempotency-Key to learn the outcome";
-            refused(ProblemCode::UpstreamTimeout, detail).into_response()
-        }
+    let method = request.method().clone();
+    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+        return response;
+    }
+    let unknown = |detail| refused(ProblemCode::UpstreamTimeout, detail).into_response();
+    match method {
+        Method::POST => unknown(
+            "the gateway did not finish in time and goes on with it; repeat with the same Idempotency-Key to learn the outcome",
+        ),
+        Method::PATCH => unknown(
+            "the gateway did not finish in time and goes on with it; look at the handover or its events to learn the outcome",
+        ),
+        _ => too_slow("the gateway did not answer in time; try again").into_response(),
+    }
+}
+
+/// 8x8 repeats a webhook.
+async fn webhook_in_time(
+    State((limit, metrics)): State<(Duration, HttpMetrics)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+        return response;
+    }
+    let answer = WebhookAnswer::TooSlow;
+    metrics.webhook(answer.outcome());
+    tracing::warn!("a webhook was not taken in time, 8x8 is to repeat it");
+    answer.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_to_be_repeated_and_needs_no_key() {
+        let router: Router = Router::new()
+            .route("/", get(std::future::pending::<()>))
+            .layer(middleware::from_fn_with_state(Duration::ZERO, in_time));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "2");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(!body.contains("Idempotency-Key"), "{body}");
     }
 }

@@ -18,8 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::HttpMetrics;
 
-/// Time for a request's headers to come, also on a connection that is kept open.
-const HEADERS: Duration = Duration::from_secs(10);
+/// Time for a request's headers to come. The same timer closes a connection that is kept open and idle, so it is longer
+/// than the 60 s for which load balancers keep theirs: closing first would cut off the request one has just sent. Clients
+/// that send their headers slowly are bounded by the cap on connections.
+const HEADERS: Duration = Duration::from_secs(75);
 /// After an accept that failed for want of file descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -121,5 +123,15 @@ async fn accept(
         biased;
         () = stop.cancelled() => None,
         accepted = next => accepted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_outlives_that_of_a_load_balancer() {
+        assert!(HEADERS > Duration::from_mins(1));
     }
 }

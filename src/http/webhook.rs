@@ -38,6 +38,13 @@ use crate::webhook::claimed_account;
 use crate::webhook::decode;
 use crate::webhook::is_hello;
 
+/// In the route template of an address that ends in a secret.
+pub(super) const PATH_SECRET: &str = "{pathSecret}";
+/// Where the documented addresses begin.
+const FAMILY: &str = "/webhooks/8x8";
+/// Where those begin that others speak.
+const OTHER_FAMILIES: [&str; 2] = ["/handover/eightByEight", "/v1/liveAgent/receiveMessage"];
+
 #[derive(Clone)]
 pub struct WebhookState {
     pub routes: Arc<BTreeMap<TenantName, WebhookRoute>>,
@@ -139,13 +146,21 @@ async fn with_secret(
 
 pub(super) fn routes() -> OpenApiRouter<WebhookState> {
     let mut router = documented();
-    for family in ["/handover/eightByEight", "/v1/liveAgent/receiveMessage"] {
+    for family in OTHER_FAMILIES {
         router = router
             .route(family, post(at_root))
             .route(&format!("{family}/{{tenant}}"), post(of_tenant))
-            .route(&format!("{family}/{{tenant}}/{{pathSecret}}"), post(with_secret));
+            .route(&format!("{family}/{{tenant}}/{PATH_SECRET}"), post(with_secret));
     }
     router
+}
+
+/// Whether a path looks like a webhook's address, right or wrong, also behind a prefix that a proxy should have taken off.
+pub(super) fn is_under(path: &str) -> bool {
+    OTHER_FAMILIES
+        .into_iter()
+        .chain([FAMILY])
+        .any(|family| path.contains(family))
 }
 
 /// What the OpenAPI document says of them.

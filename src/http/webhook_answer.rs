@@ -9,7 +9,10 @@ use axum::response::IntoResponse;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::IntoResponses;
+use utoipa::ToSchema;
 use utoipa::openapi;
+use utoipa::openapi::Content;
+use utoipa::openapi::Ref;
 use utoipa::openapi::RefOr;
 
 use crate::http::docs;
@@ -18,6 +21,7 @@ use crate::http::problem::CONTENT_TYPE;
 use crate::http::problem::Refusal;
 use crate::problem::Problem;
 use crate::problem::ProblemCode;
+use crate::webhook::VerifyError;
 
 /// Seconds after which 8x8 may try again.
 const AGAIN: u64 = 5;
@@ -41,6 +45,8 @@ pub(super) enum WebhookAnswer {
     Body(Refusal),
     KeysUnavailable,
     NotRecorded,
+    /// Its body, or what it takes to record it, took too long.
+    TooSlow,
 }
 
 impl WebhookAnswer {
@@ -63,6 +69,7 @@ impl WebhookAnswer {
             Self::Body(_) => "body",
             Self::KeysUnavailable => "keys_unavailable",
             Self::NotRecorded => "not_recorded",
+            Self::TooSlow => "too_slow",
         }
     }
 }
@@ -80,7 +87,7 @@ impl IntoResponse for WebhookAnswer {
             Self::NotJson => {
                 problem(Problem::new(ProblemCode::InvalidRequest, "the body is not JSON").with_status(400))
             }
-            Self::Unproven(code) => unauthorized(code),
+            Self::Unproven(code) => Unproven::new(code).into_response(),
             Self::Body(refusal) => refusal.into_response(),
             Self::KeysUnavailable => {
                 let detail = "8x8's public keys could not be fetched; send it again";
@@ -88,6 +95,10 @@ impl IntoResponse for WebhookAnswer {
             }
             Self::NotRecorded => {
                 let detail = "the event could not be recorded; send it again";
+                problem(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(AGAIN))
+            }
+            Self::TooSlow => {
+                let detail = "the event was not recorded in time; send it again";
                 problem(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(AGAIN))
             }
         }
@@ -98,24 +109,48 @@ fn problem(problem: Problem) -> Response {
     Box::new(problem).into_response()
 }
 
-/// Says roughly what is missing, which helps an operator and no one who guesses.
-fn unauthorized(code: &'static str) -> Response {
-    #[derive(Serialize)]
-    struct Body {
-        r#type: &'static str,
-        title: &'static str,
-        status: u16,
-        code: &'static str,
+/// The problem that says roughly what is missing, which helps an operator and no one who guesses. Its `code` is finer than
+/// its type's.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = UnprovenProblem)]
+pub(super) struct Unproven {
+    #[serde(rename = "type")]
+    #[schema(example = "urn:handover-gateway:problem:unauthorized")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    /// What to check.
+    detail: &'static str,
+    /// The address; its route where it ends in a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) instance: Option<String>,
+    #[schema(example = "stale")]
+    code: &'static str,
+}
+
+impl Unproven {
+    fn new(code: &'static str) -> Self {
+        let known = VerifyError::CODES.iter().find(|(known, _)| *known == code);
+        let Problem { kind, status, .. } = Problem::new(ProblemCode::Unauthorized, "");
+        Self {
+            kind,
+            title: "The webhook is not proven to be 8x8's",
+            status,
+            detail: known.map_or("check `webhook.require`", |(_, detail)| detail),
+            instance: None,
+            code,
+        }
     }
-    let status = StatusCode::UNAUTHORIZED;
-    let body = Body {
-        r#type: "urn:handover-gateway:problem:unauthorized",
-        title: "The webhook is not proven to be 8x8's",
-        status: status.as_u16(),
-        code,
-    };
-    let body = serde_json::to_string(&body).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response()
+}
+
+impl IntoResponse for Unproven {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = (StatusCode::UNAUTHORIZED, [(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response();
+        // Whoever knows the path completes it.
+        response.extensions_mut().insert(self);
+        response
+    }
 }
 
 /// The answers, for the OpenAPI document.
@@ -124,7 +159,6 @@ pub(super) struct WebhookProblems;
 impl IntoResponses for WebhookProblems {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         let codes = [
-            ProblemCode::Unauthorized,
             ProblemCode::NotFound,
             ProblemCode::PayloadTooLarge,
             ProblemCode::UpstreamUnavailable,
@@ -137,8 +171,21 @@ impl IntoResponses for WebhookProblems {
         ] {
             responses.insert(status.to_owned(), RefOr::T(openapi::Response::new(description)));
         }
+        responses.insert(StatusCode::UNAUTHORIZED.as_str().to_owned(), RefOr::T(not_proven()));
         responses
     }
+}
+
+fn not_proven() -> openapi::Response {
+    let codes = VerifyError::CODES
+        .iter()
+        .map(|(code, detail)| format!("- `{code}`: {detail}"));
+    let codes: Vec<_> = codes.collect();
+    let schema = Ref::from_schema_name(Unproven::name());
+    openapi::ResponseBuilder::new()
+        .description(format!("Not proven. `code` is one of:\n\n{}", codes.join("\n")))
+        .content(CONTENT_TYPE, Content::new(Some(schema)))
+        .build()
 }
 
 #[cfg(test)]
@@ -158,6 +205,7 @@ mod tests {
             (WebhookAnswer::Unproven("stale"), 401),
             (WebhookAnswer::KeysUnavailable, 503),
             (WebhookAnswer::NotRecorded, 503),
+            (WebhookAnswer::TooSlow, 503),
         ] {
             let outcome = answer.outcome();
             let response = answer.into_response();

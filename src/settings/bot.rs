@@ -7,8 +7,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::delivery::DeliverySettings;
 use crate::domain::EventType;
 use crate::domain::TenantName;
+use crate::outbound::AddressPolicy;
 use crate::settings::KeyHash;
 use crate::settings::choice::choices;
 
@@ -46,6 +48,21 @@ pub struct BotSettings {
     pub max_age: Duration,
     #[serde(default = "duplicate")]
     pub duplicate: Duplicate,
+}
+
+impl BotSettings {
+    /// Where the bot's callbacks may go: what its section allows, or `[delivery]` for all.
+    pub fn address_policy(&self, delivery: &DeliverySettings) -> AddressPolicy {
+        let own = AddressPolicy {
+            allow_http: self.allow_http,
+            allow_networks: self.allow_networks.clone(),
+        };
+        let of_all = AddressPolicy {
+            allow_http: delivery.allow_http,
+            allow_networks: delivery.allow_networks.clone(),
+        };
+        own.or(&of_all)
+    }
 }
 
 /// Section `[bots.NAME.auth]`: how a callback proves itself to the bot, beside its signature.

@@ -90,7 +90,7 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.list("webhook.bearer_hashes", &tenant.webhook.bearer_hashes);
     lines.maybe(
         "webhook.jwk_fallback_url",
-        tenant.webhook.jwk_fallback_url.as_ref().map(without_query),
+        tenant.webhook.jwk_fallback_url.as_deref().map(template),
     );
     for (id, queue) in &tenant.queues {
         lines.maybe(&format!("queues.{id}.name"), queue.name.as_ref());
@@ -171,6 +171,12 @@ fn without_query(url: &Url) -> String {
         url.set_query(Some(MASK));
     }
     url.into()
+}
+
+/// As [`without_query`], for what is no URL before a name in braces is replaced.
+fn template(text: &str) -> String {
+    text.split_once('?')
+        .map_or_else(|| text.to_owned(), |(address, _query)| format!("{address}?{MASK}"))
 }
 
 /// Takes user name, password and query out of an address.

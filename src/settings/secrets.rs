@@ -45,7 +45,10 @@ fn take(
         return;
     }
     let content = match file.into_string() {
-        Ok(path) => std::fs::read_to_string(&path).map_err(|why| format!("cannot read {path}: {why}")),
+        Ok(path) => std::fs::read_to_string(&path).map_err(|why| match shown(&path) {
+            Some(path) => format!("cannot read {path}: {why}"),
+            None => format!("the file cannot be read: {why}"),
+        }),
         Err(_not_text) => Err("must be the path of a file".to_owned()),
     };
     let value = content.and_then(|content| read(&content).map_err(str::to_owned));
@@ -54,6 +57,14 @@ fn take(
         ValueKind::String(String::new())
     });
     table.insert(name.to_owned(), Value::new(origin.as_ref(), kind));
+}
+
+/// A path may be shown; what does not begin like one may be the secret itself, put here by mistake.
+fn shown(path: &str) -> Option<&str> {
+    ["/", "./", "../"]
+        .iter()
+        .any(|start| path.starts_with(start))
+        .then_some(path)
 }
 
 /// What the compiled-in defaults give has no origin and gives way; so does an empty list.

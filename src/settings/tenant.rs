@@ -55,8 +55,8 @@ pub struct TenantWebhookSettings {
     pub app_tokens: Vec<SecretString>,
     #[serde(deserialize_with = "crate::settings::value::each")]
     pub bearer_hashes: Vec<KeyHash>,
-    #[serde(deserialize_with = "crate::settings::value::optional_url")]
-    pub jwk_fallback_url: Option<Url>,
+    /// With `{kid}` where the key's id belongs, so it is no URL yet.
+    pub jwk_fallback_url: Option<String>,
 }
 
 impl Default for TenantWebhookSettings {

@@ -31,5 +31,6 @@ pub use records::Kept;
 pub use records::KeptAnswer;
 pub use records::Loaded;
 pub use records::Opened;
+pub use records::PAGE_BYTES;
 pub use records::Reference;
 pub use settings::StoreSettings;

@@ -58,8 +58,8 @@ pub trait Store: Send + Sync {
     /// Writes a transition.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
-    /// Settles a call that changes nothing else.
-    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError>;
+    /// Settles calls that change nothing else.
+    async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError>;
 
     /// Keeps a signed webhook event that no handover is known for yet, or that could not be read (no conversation).
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError>;
@@ -83,10 +83,11 @@ pub trait Store: Send + Sync {
     /// A bot's handovers, newest first.
     async fn handovers(&self, filter: HandoverFilter) -> Result<HandoverPage, StoreError>;
 
-    /// A handover's events after a sequence, oldest first; `None` when there is no such handover.
+    /// A handover's events after a sequence, oldest first; `None` when there is no such handover. A page may end before
+    /// `limit`, at about [`crate::store::PAGE_BYTES`]; only an empty one says that there is no more.
     async fn events(&self, id: &HandoverId, after: u64, limit: usize) -> Result<Option<EventPage>, StoreError>;
 
-    /// A bot's events after a position, oldest first.
+    /// A bot's events after a position, oldest first, in pages that end likewise.
     async fn bot_events(&self, bot: &BotName, after: i64, limit: usize) -> Result<BotEvents, StoreError>;
 
     /// The position of a bot's newest event, 0 when there is none.

@@ -27,7 +27,7 @@ pub struct Commit {
     /// Whether the events are to be delivered: a bot without callback address pulls.
     pub deliver: bool,
     pub calls: Vec<CallRecord>,
-    pub settled: Option<CallSettled>,
+    pub settled: Vec<CallSettled>,
     pub message: Option<MessageRecord>,
     /// The webhook event that caused it, when one did. Also ends its being unplaced.
     pub receipt: Option<WebhookReceipt>,
@@ -136,6 +136,9 @@ pub struct HandoverPage {
     pub handovers: Vec<Handover>,
     pub more: bool,
 }
+
+/// A page of events that has so much in it goes no further, so that a thousand large ones are never in memory at once.
+pub const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
 pub struct EventPage {

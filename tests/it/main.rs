@@ -1,10 +1,22 @@
 //! Tests from outside the crate, in one binary.
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on stops"
 )]
 
 mod architecture;
+mod callbacks;
+mod events_api;
+mod flows;
+mod hang_ups;
+mod idempotency;
+mod operations;
+mod passing;
+mod problems;
+mod process;
+mod signatures;
 mod store_contract;
 mod support;
+mod upstream;

@@ -200,7 +200,7 @@ fn next(handover: &mut Handover) -> Commit {
         events: vec![seed::said(handover, sequence, now)],
         deliver: false,
         calls: Vec::new(),
-        settled: None,
+        settled: Vec::new(),
         message: None,
         receipt: Some(receipt),
         claim: None,

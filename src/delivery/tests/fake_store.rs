@@ -217,7 +217,7 @@ impl Store for FakeStore {
     async fn commit(&self, _: Commit) -> Result<Committed, StoreError> {
         panic!("not asked")
     }
-    async fn settle_call(&self, _: CallSettled) -> Result<(), StoreError> {
+    async fn settle_calls(&self, _: Vec<CallSettled>) -> Result<(), StoreError> {
         panic!("not asked")
     }
     async fn keep_unplaced(&self, _: WebhookReceipt) -> Result<Kept, StoreError> {

@@ -18,6 +18,7 @@ use crate::domain::RawJson;
 use crate::domain::SendMessage;
 use crate::domain::State;
 use crate::domain::UpdateHandover;
+use crate::domain::User;
 use crate::domain::transition::Refused;
 use crate::domain::transition::change::Change;
 
@@ -67,18 +68,19 @@ pub(super) fn update(change: &mut Change<'_>, update: UpdateHandover) -> Result<
     if update.queue_id.is_some() && !matches!(change.state(), State::Queued | State::Bot) {
         return Err(Refused::NotActive);
     }
-    let user = update.user.map(|changes| change.progress.user.merged(changes));
-    if let Some(user) = &user {
-        change.progress.user = Arc::new(user.clone());
-    }
     change.call(
         Call::Update {
             queue_id: update.queue_id,
-            user: user.map(Box::new),
+            user: update.user.map(Box::new),
         },
         UPDATE_FOR,
     );
     Ok(())
+}
+
+/// 8x8 took what is new of the user.
+pub(super) fn updated(change: &mut Change<'_>, user: User) {
+    change.progress.user = Arc::new(change.progress.user.merged(user));
 }
 
 pub(super) fn end(change: &mut Change<'_>, end: EndHandover) -> Result<(), Refused> {

@@ -120,12 +120,15 @@ impl<'a> Change<'a> {
     /// Ends it, and has 8x8 told, so that no agent keeps a slot for someone who is gone.
     pub(super) fn end_and_leave(&mut self, reason: EndReason, message: Option<String>) {
         self.end(reason);
-        self.call(
-            Call::UserLeaves {
-                display_message: message,
-            },
-            LEAVE_FOR,
-        );
+        self.leave(message);
+    }
+
+    /// Has 8x8 told that the user is gone.
+    pub(super) fn leave(&mut self, message: Option<String>) {
+        let call = Call::UserLeaves {
+            display_message: message,
+        };
+        self.call(call, LEAVE_FOR);
     }
 
     pub(super) fn fail(&mut self, problem: &RawJson) {

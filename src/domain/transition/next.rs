@@ -13,6 +13,7 @@ use crate::domain::RawJson;
 use crate::domain::SendMessage;
 use crate::domain::Timestamp;
 use crate::domain::UpdateHandover;
+use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::transition::Transition;
 use crate::domain::transition::calls;
@@ -31,6 +32,8 @@ pub enum Input {
     NotCreated(RawJson),
     Send(SendMessage),
     Update(UpdateHandover),
+    /// 8x8 took a change of the user.
+    Updated(Box<User>),
     /// A change that 8x8 did not carry out.
     UpdateFailed(RawJson),
     End(EndHandover),
@@ -76,6 +79,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,
         Input::Update(update) => calls::update(&mut change, update)?,
+        Input::Updated(user) => calls::updated(&mut change, *user),
         Input::UpdateFailed(problem) => {
             change.log(EventType::UpdateFailed, &serde_json::json!({"problem": problem}));
         }

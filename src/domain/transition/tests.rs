@@ -317,7 +317,7 @@ fn input(name: &str) -> Input {
 fn table(name: &str) -> [&'static str; 7] {
     const ENDED: &str = "ended handover.ended";
     match name {
-        "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "not created" => ["failed handover.failed", "-", "-", "-", "-", "-", "-"],
         "queued" => [
             "queued handover.accepted handover.queued",
@@ -325,8 +325,8 @@ fn table(name: &str) -> [&'static str; 7] {
             "active handover.queued",
             "transferring handover.queued",
             "queued handover.queued",
-            "-",
-            "-",
+            "ended handover.queued late",
+            "failed handover.queued late",
         ],
         "joined" => [
             "active handover.accepted agent.joined",
@@ -352,8 +352,8 @@ fn table(name: &str) -> [&'static str; 7] {
             "active handover.transferred",
             "transferring handover.transferred",
             "bot handover.transferred",
-            "-",
-            "-",
+            "ended handover.transferred late",
+            "failed handover.transferred late",
         ],
         "agent says" => [
             "queued handover.accepted message.created",
@@ -371,9 +371,9 @@ fn table(name: &str) -> [&'static str; 7] {
             "-",
             "bot message.created",
             "-",
-            "-",
+            "failed",
         ],
-        "typing" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "typing" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "action" => [
             "queued handover.accepted action.submitted",
             "queued action.submitted",
@@ -399,7 +399,7 @@ fn table(name: &str) -> [&'static str; 7] {
             ENDED,
             ENDED,
             "-",
-            "-",
+            "failed",
         ],
         "user left" => [
             "ended handover.accepted handover.ended",
@@ -408,9 +408,9 @@ fn table(name: &str) -> [&'static str; 7] {
             ENDED,
             ENDED,
             "-",
-            "-",
+            "failed",
         ],
-        "user joined" => ["queued handover.accepted", "-", "-", "-", "-", "-", "-"],
+        "user joined" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "send" => ["refused", "queued", "active", "transferring", "bot", "over", "over"],
         "reroute" => ["refused", "queued", "refused", "refused", "bot", "over", "over"],
         "tell user" => ["creating", "queued", "active", "transferring", "bot", "over", "over"],
@@ -616,6 +616,37 @@ fn an_end_before_8x8_answered_is_carried_out_when_it_does() {
     assert_eq!(walk.told(), ["handover.accepted", "handover.ended"]);
     assert_eq!(walk.handover.progress.end_reason, Some(EndReason::Cancelled));
     assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]));
+}
+
+#[test]
+fn a_conversation_that_turns_up_after_its_handover_was_given_up_is_left() {
+    let walk = Walk::to(State::Failed).and(update(ConversationState::Created, None, 1, 10));
+    assert_eq!(walk.state(), State::Failed);
+    assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]));
+    let walk = walk.and(queued(11));
+    assert_eq!(walk.calls.len(), 1, "8x8 is told once");
+}
+
+#[test]
+fn an_agent_who_writes_ends_the_wait_in_the_queue() {
+    let walk = Walk::to(State::Queued)
+        .and(message("agent", true, 10))
+        .after(Duration::from_mins(11))
+        .and(Input::Deadline);
+    assert_eq!(walk.state(), State::Queued);
+    assert_eq!(walk.told(), ["handover.accepted", "message.created"]);
+}
+
+#[test]
+fn what_8x8_took_of_the_user_is_merged() {
+    let changes = User {
+        name: Some("Jim".to_owned()),
+        ..User::default()
+    };
+    let walk = Walk::to(State::Active).and(tell_user());
+    assert_eq!(walk.handover.progress.user.name, None, "8x8 has not taken it yet");
+    let walk = walk.and(Input::Updated(Box::new(changes)));
+    assert_eq!(walk.handover.progress.user.name.as_deref(), Some("Jim"));
 }
 
 #[test]

@@ -61,8 +61,14 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
 
 /// 8x8 took the conversation: by its answer, or by the first event that names it.
 pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
-    if change.state() != State::Creating {
-        return;
+    match change.state() {
+        State::Creating => {}
+        // It was given up before 8x8 showed that it has it: no agent may wait there for nobody.
+        State::Failed if change.progress.conversation.is_none() => {
+            change.progress.conversation = Some(conversation);
+            return change.leave(None);
+        }
+        State::Failed | State::Queued | State::Active | State::Transferring | State::Bot | State::Ended => return,
     }
     change.progress.conversation = Some(conversation);
     change.progress.state = State::Queued;
@@ -194,8 +200,13 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
             mark(change, told.at);
         }
         State::Active if !old => change.progress.queue = Some(queue.clone()),
-        State::Creating | State::Queued | State::Bot | State::Transferring | State::Active => {}
-        State::Ended | State::Failed => return,
+        State::Creating
+        | State::Queued
+        | State::Bot
+        | State::Transferring
+        | State::Active
+        | State::Ended
+        | State::Failed => {}
     }
     change.log(EventType::HandoverQueued, &told.with("queue", queue));
 }
@@ -207,8 +218,7 @@ fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
                 change.progress.transfer_seen = true;
             }
         }
-        State::Creating | State::Queued | State::Bot => {}
-        State::Ended | State::Failed => return,
+        State::Creating | State::Queued | State::Bot | State::Ended | State::Failed => {}
     }
     change.log(EventType::HandoverTransferred, &told.only_source());
 }
@@ -277,6 +287,10 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         .and_then(|agent| agent.name.clone());
     let id = MessageId::generate(change.now);
     change.progress.last_message_at = change.now;
+    if message.sender_type == "agent" {
+        // Somebody is there, though the join was not told yet: the wait in the queue is over.
+        change.progress.queued_since = None;
+    }
     let said = Said {
         id,
         text: &message.text,
@@ -295,6 +309,8 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
 fn is_echo(state: State, message: &MessageSeen) -> bool {
     match message.sender_type.as_str() {
         "bot" => true,
+        // Nobody posts as these but 8x8, whatever the mark says.
+        "agent" | "system" => false,
         "user" => state != State::Bot || message.is_echo,
         _ => message.is_echo,
     }

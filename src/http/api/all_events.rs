@@ -36,8 +36,8 @@ const LATEST: &str = "latest";
 
 /// Read the events of all the bot's handovers
 ///
-/// In the order in which they were recorded. `wait` holds the answer until there is one. With
-/// `Accept: text/event-stream` they come as they happen, ephemeral ones too.
+/// In the order in which they were recorded. A page ends at `limit`, or at about 4 MiB: only an empty one says that there
+/// is no more. `wait` holds the answer until there is an event. With `Accept: text/event-stream` they come as they happen, ephemeral ones too.
 #[utoipa::path(
     get, path = "/v1/events", tag = "events", operation_id = "listEvents",
     params(
@@ -113,7 +113,8 @@ impl BotLog {
 impl Log for BotLog {
     async fn page(&mut self) -> Result<StreamPage, Refusal> {
         let page = self.read(PAGE).await?;
-        let next = if page.len() < PAGE { Next::Wait } else { Next::Read };
+        // A page that is not full may have been cut at its size.
+        let next = if page.is_empty() { Next::Wait } else { Next::Read };
         let mut events = VecDeque::new();
         for event in page {
             let body = render(&event)?;

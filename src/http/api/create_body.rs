@@ -13,6 +13,7 @@ use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
 use crate::http::api::history::HistoryBody;
 use crate::http::api::user_body::UserBody;
+use crate::http::api::user_body::check_added_properties;
 use crate::http::problem::Refusal;
 
 /// Bytes of metadata, as they came.
@@ -101,9 +102,14 @@ impl CreateBody {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
         });
+        let user = self.user.check(&mut faults);
+        check_added_properties(&user, self.properties.as_ref(), &mut faults);
         let open = OpenHandover {
-            user: self.user.check(&mut faults),
-            history: self.history.unwrap_or_default().check(&mut faults),
+            user,
+            history: self
+                .history
+                .unwrap_or_default()
+                .check(bot.tenant.message_limit, &mut faults),
             queue_id: queue_id.or(assigned),
             channel_id: faults.id("/channelId", self.channel_id),
             callback_url,

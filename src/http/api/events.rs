@@ -37,7 +37,8 @@ pub(super) const LARGEST_PAGE: usize = 1000;
 
 /// Read a handover's events
 ///
-/// Each entry is the body of its callback. `wait` holds the answer until there is one. With `Accept: text/event-stream`
+/// Each entry is the body of its callback. A page ends at `limit`, or at about 4 MiB: only an empty one says that there is
+/// no more. `wait` holds the answer until there is an event. With `Accept: text/event-stream`
 /// they come as they happen, ephemeral ones too, and the stream closes after `handover.ended` or `handover.failed`.
 #[utoipa::path(
     get, path = "/v1/handovers/{id}/events", tag = "events", operation_id = "listHandoverEvents",
@@ -94,7 +95,8 @@ struct HandoverLog {
 impl Log for HandoverLog {
     async fn page(&mut self) -> Result<StreamPage, Refusal> {
         let page = read_page(&self.handovers, &self.id, self.after, PAGE).await?;
-        let next = match (page.events.len() < PAGE, page.state.is_live()) {
+        // A page that is not full may have been cut at its size.
+        let next = match (page.events.is_empty(), page.state.is_live()) {
             (false, _) => Next::Read,
             (true, true) => Next::Wait,
             (true, false) => Next::End,

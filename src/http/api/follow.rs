@@ -3,7 +3,6 @@
 
 use axum::http::HeaderMap;
 use axum::http::HeaderName;
-use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
 use axum::response::sse::Event;
@@ -24,6 +23,7 @@ use crate::domain::BotName;
 use crate::domain::HandoverId;
 use crate::domain::Timestamp;
 use crate::http::ApiState;
+use crate::http::accept::accepts;
 use crate::http::problem::Refusal;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -177,16 +177,7 @@ impl<L: Log> Follow<L> {
 }
 
 pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepts = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut types = accepts.flat_map(|accept| accept.split(','));
-    types.any(|kind| {
-        kind.split(';')
-            .next()
-            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
-    })
+    accepts(headers, "text/event-stream")
 }
 
 /// Where a stream that broke off is to go on.
@@ -197,20 +188,4 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
         .ok()
         .map(str::trim)
         .filter(|id| !id.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_stream_is_wanted_when_accept_says_so() {
-        let accept = |text: &'static str| HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(text))]);
-        assert!(wants_stream(&accept("text/event-stream")));
-        assert!(wants_stream(&accept("application/json, Text/Event-Stream;q=0.9")));
-        assert!(!wants_stream(&accept("application/json, */*")));
-        assert!(!wants_stream(&HeaderMap::new()));
-    }
 }

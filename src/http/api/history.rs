@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::chat_gateway::HistoryMessage;
 use crate::domain::AuthorType;
 use crate::domain::RawJson;
+use crate::handovers::split;
 use crate::http::api::faults::Faults;
 
 /// 8x8 takes so many.
@@ -16,7 +17,8 @@ const MOST: usize = 200;
 #[serde(deny_unknown_fields)]
 #[schema(as = History)]
 pub(in crate::http) struct HistoryBody {
-    /// Oldest first. Of more than 200 the newest are kept, under a line that says how many were left out.
+    /// Oldest first. A text longer than 8x8 takes at once becomes several messages. Of more than 200 the newest are kept,
+    /// under a line that says how many were left out.
     messages: Vec<HistoryMessageBody>,
 }
 
@@ -59,7 +61,8 @@ pub(in crate::http) struct CardBody {
 }
 
 impl HistoryBody {
-    pub(super) fn check(self, faults: &mut Faults) -> Vec<HistoryMessage> {
+    /// `limit`: the characters 8x8 takes in one message.
+    pub(super) fn check(self, limit: usize, faults: &mut Faults) -> Vec<HistoryMessage> {
         let mut history = Vec::new();
         for (n, message) in self.messages.into_iter().enumerate() {
             let at = format!("/history/messages/{n}");
@@ -69,14 +72,28 @@ impl HistoryBody {
                 faults.add(&at, "must have text or cards");
             }
             no_attachments(&at, &message.attachments, faults);
-            history.push(HistoryMessage {
-                author_type: message.author_type,
-                text: message.text,
-                cards: message.cards,
-            });
+            history.extend(in_parts(message, limit));
         }
         newest(history)
     }
+}
+
+/// Cards stand below the whole text.
+fn in_parts(message: HistoryMessageBody, limit: usize) -> impl Iterator<Item = HistoryMessage> {
+    let author_type = message.author_type;
+    let mut texts = message.text.map(|text| split(&text, limit)).unwrap_or_default();
+    texts.retain(|text| !text.trim().is_empty());
+    let last = HistoryMessage {
+        author_type,
+        text: texts.pop(),
+        cards: message.cards,
+    };
+    let before = move |text| HistoryMessage {
+        author_type,
+        text: Some(text),
+        cards: Vec::new(),
+    };
+    texts.into_iter().map(before).chain([last])
 }
 
 pub(super) fn check_cards(at: &str, cards: &[RawJson], faults: &mut Faults) {
@@ -118,9 +135,12 @@ fn newest(mut history: Vec<HistoryMessage>) -> Vec<HistoryMessage> {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 4000;
+
     fn checked(json: &str) -> (Vec<HistoryMessage>, Vec<String>) {
         let mut faults = Faults::default();
-        let history = serde_json::from_str::<HistoryBody>(json).unwrap().check(&mut faults);
+        let body = serde_json::from_str::<HistoryBody>(json).unwrap();
+        let history = body.check(LIMIT, &mut faults);
         let errors = faults.or(()).err().map(|refusal| refusal.errors).unwrap_or_default();
         (history, errors.into_iter().map(|error| error.pointer).collect())
     }
@@ -149,6 +169,36 @@ mod tests {
             (history[1].text.as_deref(), history[199].text.as_deref()),
             (Some("2"), Some("200"))
         );
+    }
+
+    #[test]
+    fn a_long_text_becomes_several_messages_of_its_author_with_the_cards_below() {
+        let long = format!("{} {}", "a".repeat(3000), "b".repeat(3000));
+        let message = serde_json::json!({"authorType": "bot", "text": long, "cards": [{"content": 1}]});
+        let (history, faults) = checked(&serde_json::json!({ "messages": [message] }).to_string());
+        assert!(faults.is_empty());
+        let shown: Vec<_> = history
+            .iter()
+            .map(|part| (part.author_type, part.text.clone().unwrap(), part.cards.len()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (AuthorType::Bot, "a".repeat(3000), 0),
+                (AuthorType::Bot, "b".repeat(3000), 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn parts_count_as_messages() {
+        let said = |text: &str| serde_json::json!({"authorType": "user", "text": text});
+        let mut messages = vec![said(&"x".repeat(LIMIT * 25)); 8];
+        messages.push(said("last"));
+        let (history, faults) = checked(&serde_json::json!({ "messages": messages }).to_string());
+        assert!(faults.is_empty());
+        assert_eq!((history.len(), history[199].text.as_deref()), (200, Some("last")));
+        assert_eq!(history[0].text.as_deref(), Some("2 earlier messages were left out."));
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! The user as bots describe them: 8x8's fields, checked against 8x8's limits.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Number;
 use utoipa::ToSchema;
 
 use crate::domain::Property;
+use crate::domain::RawJson;
 use crate::domain::User;
 use crate::http::api::faults::Faults;
 use crate::http::api::language::code_of;
+use crate::http::problem::Refusal;
 
 /// Of 8x8's 30 properties one is the gateway's own.
 const MOST_PROPERTIES: usize = 29;
+const AT: &str = "/user/additionalProperties";
 /// The gateway's own property.
 const RESERVED: &str = "handoverId";
 
@@ -48,6 +52,10 @@ pub(in crate::http) struct PropertyBody {
     key: String,
     #[schema(example = "balance")]
     value: String,
+    /// 8x8's own, in what it answers: taken, and not looked at.
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "a user that was read from 8x8 may be sent back as it is")]
+    id: Option<IgnoredAny>,
 }
 
 impl UserBody {
@@ -72,6 +80,41 @@ impl UserBody {
     }
 }
 
+/// A create's `properties` may add to the list; 8x8 counts both.
+pub(super) fn check_added_properties(user: &User, properties: Option<&RawJson>, faults: &mut Faults) {
+    #[derive(Default, Deserialize)]
+    struct Added {
+        user: AddedToUser,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct AddedToUser {
+        additional_properties: Vec<IgnoredAny>,
+    }
+    // What has another form cannot be merged, which is told by its own name.
+    let added = properties.and_then(|json| serde_json::from_str::<Added>(json.as_str()).ok());
+    let added = added.unwrap_or_default().user.additional_properties.len();
+    let own = user.additional_properties.len();
+    if own <= MOST_PROPERTIES && own + added > MOST_PROPERTIES {
+        let message = format!(
+            "makes {} properties with those of `user`; there must be at most {MOST_PROPERTIES}",
+            own + added
+        );
+        faults.add(format!("/properties{AT}"), message);
+    }
+}
+
+/// A change may add to the list of a handover; 8x8 is sent both.
+pub(super) fn check_merged_properties(known: &User, changes: &User) -> Result<(), Refusal> {
+    let mut faults = Faults::default();
+    let count = known.merged(changes.clone()).additional_properties.len();
+    if count > MOST_PROPERTIES {
+        let message = format!("makes {count} properties with those there are; there must be at most {MOST_PROPERTIES}");
+        faults.add(AT, message);
+    }
+    faults.or(())
+}
+
 /// Bots send empty strings for what they do not know: nothing was given then.
 fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
@@ -84,18 +127,17 @@ fn trimmed(id: Option<String>) -> Option<String> {
 fn language(tag: &str) -> Option<String> {
     let code = code_of(tag);
     if code.is_none() {
-        tracing::info!("8x8 does not know the user's language, the user is handed over without one");
+        tracing::warn!("8x8 does not know the user's language, the user is handed over without one");
     }
     code.map(str::to_owned)
 }
 
 fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
-    const AT: &str = "/user/additionalProperties";
     if bodies.len() > MOST_PROPERTIES {
         faults.add(AT, format!("must have at most {MOST_PROPERTIES} properties"));
     }
     let mut properties: Vec<Property> = Vec::new();
-    for (n, PropertyBody { key, value }) in bodies.into_iter().enumerate() {
+    for (n, PropertyBody { key, value, .. }) in bodies.into_iter().enumerate() {
         let key = key.trim().to_owned();
         if key.is_empty() {
             faults.add(format!("{AT}/{n}/key"), "must not be blank");
@@ -141,6 +183,19 @@ mod tests {
                 key: "Intent".to_owned(),
                 value: " balance".to_owned()
             }]
+        );
+    }
+
+    #[test]
+    fn the_id_8x8_gives_a_property_is_taken_and_not_kept() {
+        for id in ["\"p-1\"", "7", "null"] {
+            let json = format!(r#"{{"additionalProperties":[{{"id":{id},"key":"Intent","value":"balance"}}]}}"#);
+            let (user, faults) = checked(&json);
+            assert!(faults.is_empty());
+            assert_eq!(user.additional_properties.len(), 1);
+        }
+        assert!(
+            serde_json::from_str::<UserBody>(r#"{"additionalProperties":[{"key":"a","value":"b","c":1}]}"#).is_err()
         );
     }
 

@@ -1,5 +1,10 @@
 //! What is wrong with a request is told as a problem.
 
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
 use crate::http::tests::fixture::Gateway;
 
 const HANDOVERS: &str = "/v1/handovers";
@@ -147,4 +152,62 @@ async fn properties_may_not_overwrite_what_the_gateway_sets() {
         .await;
     answer.is_problem(422, "invalid-request");
     assert_eq!(answer.json()["errors"][0]["pointer"], "/properties/user/name");
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_told_by_what_it_may_have_done() {
+    let gateway = Gateway::answering_within(Duration::ZERO).await;
+    for path in [
+        "/webhooks/8x8",
+        "/webhooks/8x8/acme",
+        "/handover/eightByEight/globex/s3cret",
+    ] {
+        let webhook = gateway.call_endlessly("POST", path).await;
+        webhook.is_problem(503, "store-unavailable");
+        assert!(webhook.header("retry-after").is_some());
+    }
+    let posted = gateway.call_endlessly("POST", HANDOVERS).await;
+    posted.is_problem(504, "upstream-timeout");
+    assert!(posted.text.contains("Idempotency-Key"), "{}", posted.text);
+    let patched = gateway.call_endlessly("PATCH", NOBODY).await;
+    patched.is_problem(504, "upstream-timeout");
+    assert!(!patched.text.contains("Idempotency-Key"), "{}", patched.text);
+}
+
+fn numbered(keys: std::ops::Range<usize>) -> Value {
+    keys.map(|n| json!({"key": format!("k{n}"), "value": "v"})).collect()
+}
+
+#[tokio::test]
+async fn what_properties_add_counts_against_8x8s_30() {
+    let gateway = Gateway::start().await;
+    let create = |added| {
+        json!({
+            "user": {"additionalProperties": numbered(0..20)},
+            "properties": {"user": {"additionalProperties": numbered(20..added)}},
+        })
+    };
+    let made = gateway.call("POST", HANDOVERS, &create(29).to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let refused = gateway.call("POST", HANDOVERS, &create(30).to_string()).await;
+    refused.is_problem(422, "invalid-request");
+    let error = &refused.json()["errors"][0];
+    assert_eq!(error["pointer"], "/properties/user/additionalProperties");
+    assert!(error["message"].as_str().unwrap().ends_with("at most 29"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_change_adds_counts_against_8x8s_30() {
+    let gateway = Gateway::start().await;
+    let path = gateway.opened().await;
+    let with = |keys| json!({"user": {"additionalProperties": numbered(keys)}}).to_string();
+    for keys in [0..20, 0..29, 10..29] {
+        let changed = gateway.call("PATCH", &path, &with(keys)).await;
+        assert_eq!(changed.status, 202, "{}", changed.text);
+    }
+    let refused = gateway.call("PATCH", &path, &with(29..30)).await;
+    refused.is_problem(422, "invalid-request");
+    let error = &refused.json()["errors"][0];
+    assert_eq!(error["pointer"], "/user/additionalProperties");
+    assert!(error["message"].as_str().unwrap().ends_with("at most 29"), "{error}");
 }

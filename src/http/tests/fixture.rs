@@ -59,6 +59,7 @@ use crate::webhook::WebhookSettings;
 pub(super) struct Gateway {
     router: Router,
     pub(super) supervisor: Supervisor,
+    pub(super) handovers: Arc<Handovers>,
 }
 
 pub(super) struct Answer {
@@ -102,6 +103,10 @@ impl Stream {
 
 impl Gateway {
     pub(super) async fn start() -> Self {
+        Self::answering_within(Duration::from_secs(20)).await
+    }
+
+    pub(super) async fn answering_within(request: Duration) -> Self {
         let supervisor = Supervisor::new();
         let tenant = tenant(&base_url(&supervisor).await);
         let bots = [bot("support", &tenant), bot("other", &tenant)];
@@ -129,7 +134,7 @@ impl Gateway {
             metrics: metrics.clone(),
         };
         let api = ApiState {
-            handovers,
+            handovers: Arc::clone(&handovers),
             keys: BotKeys::new(
                 bots.iter()
                     .map(|bot| (Arc::clone(bot), vec![sha256(format!("key-{}", bot.name).as_bytes())]))
@@ -143,11 +148,12 @@ impl Gateway {
         };
         let limits = PublicLimits {
             body: 4096 * 4,
-            request: Duration::from_secs(20),
+            request,
         };
         Self {
             router: public_router(api, webhooks, limits, metrics),
             supervisor,
+            handovers,
         }
     }
 
@@ -157,14 +163,13 @@ impl Gateway {
     }
 
     pub(super) async fn call_with(&self, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
-        let response = self.respond(method, path, body, headers).await;
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            text: String::from_utf8(bytes.to_vec()).unwrap(),
-        }
+        read(self.respond(method, path, body, headers).await).await
+    }
+
+    /// A call of the bot `support` whose body never comes to its end.
+    pub(super) async fn call_endlessly(&self, method: &str, path: &str) -> Answer {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        read(self.send(method, path, body, &[]).await).await
     }
 
     /// A stream of the bot `support`.
@@ -175,6 +180,10 @@ impl Gateway {
     }
 
     async fn respond(&self, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Response {
+        self.send(method, path, Body::from(body.to_owned()), headers).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Body, headers: &[(&str, &str)]) -> Response {
         let common = [
             ("authorization", "Bearer key-support"),
             ("content-type", "application/json"),
@@ -186,7 +195,7 @@ impl Gateway {
         for (name, value) in common.chain(headers) {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let request = request.body(body).unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -195,6 +204,16 @@ impl Gateway {
         let answer = self.call("POST", "/v1/handovers", r#"{"user":{"name":"James"}}"#).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.header("location").unwrap().to_owned()
+    }
+}
+
+async fn read(response: Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        text: String::from_utf8(bytes.to_vec()).unwrap(),
     }
 }
 

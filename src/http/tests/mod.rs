@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod fixture;
+mod log;
 mod server;
 mod streams;
 mod webhooks;

@@ -3,7 +3,19 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use serde_json::Value;
+
+use crate::domain::AccountId;
+use crate::domain::AgentRef;
+use crate::domain::ConversationId;
+use crate::domain::MessageSeen;
+use crate::domain::Source;
+use crate::domain::Timestamp;
+use crate::domain::WebhookEvent;
+use crate::domain::WebhookKind;
+use crate::domain::WebhookReceipt;
 use crate::http::tests::fixture::Gateway;
+use crate::store::PAGE_BYTES;
 
 const STREAM: [(&str, &str); 1] = [("accept", "text/event-stream")];
 
@@ -99,4 +111,99 @@ async fn streams_and_long_polls_end_when_the_process_stops() {
     assert_eq!(stream.next().await, None);
     assert!(started.elapsed() < Duration::from_secs(15));
     assert_eq!((polled.status, polled.text.as_str()), (200, r#"{"data":[]}"#));
+}
+
+/// Something long that an agent says in the handover at this path.
+async fn said_at_length(gateway: &Gateway, path: &str, n: u8) {
+    let id = path.rsplit('/').next().unwrap();
+    let conversation = ConversationId::parse(id).unwrap();
+    let source = Source {
+        event_type: "MESSAGE".to_owned(),
+        event_id: n.to_string(),
+        timestamp: None,
+    };
+    let sender = AgentRef {
+        id: "a-1".to_owned(),
+        name: None,
+    };
+    let message = MessageSeen {
+        is_echo: false,
+        sender_type: "agent".to_owned(),
+        sender,
+        text: "x".repeat(1024 * 1024),
+        attachments: Vec::new(),
+        cards: Vec::new(),
+    };
+    let receipt = WebhookReceipt {
+        account: AccountId::new("acme-8x8"),
+        event_id: n.to_string(),
+        conversation: Some(conversation.clone()),
+        sha256: [n; 32],
+        body: "{}".into(),
+        received_at: Timestamp::from_millis(1),
+    };
+    let event = WebhookEvent {
+        conversation,
+        source,
+        kind: WebhookKind::Message(message),
+    };
+    gateway.handovers.apply(event, receipt).await.unwrap();
+}
+
+fn sequences(page: &Value) -> Vec<u64> {
+    let events = page["data"].as_array().unwrap();
+    events
+        .iter()
+        .map(|event| event["data"]["sequence"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_page_of_large_events_ends_early_and_none_is_lost() {
+    let gateway = Gateway::start().await;
+    let path = gateway.opened().await;
+    for n in 0..10 {
+        said_at_length(&gateway, &path, n).await;
+    }
+    let (mut of_handover, mut of_bot, mut pages) = (Vec::new(), Vec::new(), 0);
+    let mut cursor = "e0".to_owned();
+    loop {
+        let after = of_handover.last().unwrap_or(&0);
+        let list = gateway.call("GET", &format!("{path}/events?after={after}"), "").await;
+        let feed = gateway
+            .call("GET", &format!("/v1/events?after={cursor}&limit=1000"), "")
+            .await;
+        assert!(list.text.len() <= PAGE_BYTES && feed.text.len() <= PAGE_BYTES);
+        let (list, feed) = (list.json(), feed.json());
+        cursor = feed["nextCursor"].as_str().unwrap().to_owned();
+        let (list, feed) = (sequences(&list), sequences(&feed));
+        if list.is_empty() && feed.is_empty() {
+            break;
+        }
+        of_handover.extend(list);
+        of_bot.extend(feed);
+        pages += 1;
+    }
+    let all: Vec<u64> = (1..=11).collect();
+    assert_eq!((&of_handover, &of_bot, pages), (&all, &all, 4));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_a_page_that_ended_early() {
+    let gateway = Gateway::start().await;
+    let path = gateway.opened().await;
+    for n in 0..10 {
+        said_at_length(&gateway, &path, n).await;
+    }
+    gateway.call("POST", &format!("{path}/end"), "{}").await;
+    for feed in [format!("{path}/events"), "/v1/events".to_owned()] {
+        let mut stream = gateway.stream(&feed).await;
+        for n in 1..=12 {
+            let message = stream.next().await.unwrap();
+            assert!(message.contains(&format!("\"sequence\":{n},")), "{feed} {n}");
+        }
+    }
+    let mut stream = gateway.stream(&format!("{path}/events?after=11")).await;
+    assert_eq!(shown(&stream.next().await.unwrap())[0], "event: handover.ended");
+    assert_eq!(stream.next().await, None);
 }

@@ -54,6 +54,17 @@ async fn what_is_not_proven_is_401_or_400_where_it_is_not_json() {
         (answer.status, answer.json()["code"].as_str()),
         (401, Some("missing-header"))
     );
+    let json = answer.json();
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        (&json["type"], &json["status"], &json["instance"]),
+        (
+            &"urn:handover-gateway:problem:unauthorized".into(),
+            &401.into(),
+            &"/webhooks/8x8/acme".into()
+        )
+    );
+    assert!(json["detail"].as_str().unwrap().contains("`x-8x8-*`"), "{json}");
     gateway
         .call("POST", "/webhooks/8x8/acme", "nonsense")
         .await
@@ -62,4 +73,34 @@ async fn what_is_not_proven_is_401_or_400_where_it_is_not_json() {
         .call("POST", "/webhooks/8x8/acme", &" ".repeat(20_000))
         .await
         .is_problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn no_answer_repeats_a_path_secret() {
+    let gateway = Gateway::start().await;
+    for family in [
+        "/webhooks/8x8",
+        "/handover/eightByEight",
+        "/v1/liveAgent/receiveMessage",
+    ] {
+        for (method, before, path, body) in [
+            ("POST", "", "/globex/s3cret", EVENT),
+            ("POST", "", "/globex/s3cret", "nonsense"),
+            ("GET", "", "/globex/s3cret", ""),
+            ("POST", "", "/globex/s3cret2", EVENT),
+            ("POST", "", "/acme/s3cret", EVENT),
+            ("POST", "", "/globex/s3cret/", EVENT),
+            ("POST", "", "/globex/s3cret/more", EVENT),
+            ("POST", "/gateway", "/globex/s3cret", EVENT),
+        ] {
+            let path = format!("{before}{family}{path}");
+            let answer = gateway.call(method, &path, body).await;
+            assert!(answer.status >= 400, "{method} {path}");
+            assert!(!answer.text.contains("s3cret"), "{method} {path}: {}", answer.text);
+        }
+        let answer = gateway.call("POST", &format!("{family}/globex/s3cret2"), EVENT).await;
+        assert_eq!(answer.json()["instance"], format!("{family}/{{tenant}}/{{pathSecret}}"));
+        let answer = gateway.call("POST", &format!("{family}/nobody"), EVENT).await;
+        assert_eq!(answer.json()["instance"], format!("{family}/nobody"));
+    }
 }

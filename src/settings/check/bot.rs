@@ -6,8 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
+use url::Host;
+use url::Url;
 
+use crate::delivery::DeliverySettings;
 use crate::domain::BotName;
+use crate::outbound::UrlFault;
 use crate::settings::AuthKind;
 use crate::settings::BotAuthSettings;
 use crate::settings::BotSettings;
@@ -50,7 +54,7 @@ pub(super) fn check(name: &BotName, bot: &BotSettings, settings: &Settings, note
             notes.positive(key(field), time);
         }
     }
-    callback(&format!("bots.{name}"), bot, settings.delivery.allow_http, notes);
+    callback(&format!("bots.{name}"), bot, &settings.delivery, notes);
     auth(&key("auth"), &bot.auth, notes);
 }
 
@@ -70,14 +74,14 @@ pub(super) fn shared_keys(settings: &Settings, notes: &mut Notes) {
     }
 }
 
-fn callback(section: &str, bot: &BotSettings, http_everywhere: bool, notes: &mut Notes) {
+fn callback(section: &str, bot: &BotSettings, delivery: &DeliverySettings, notes: &mut Notes) {
     let key = |field: &str| format!("{section}.{field}");
     if bot.allow_http {
         notes.warn(key("allow_http"), "callbacks to this bot may go out unencrypted");
     }
     notes.networks(&key("allow_networks"), &bot.allow_networks);
     for (place, host) in bot.callback_hosts.iter().enumerate() {
-        if url::Host::parse(host).is_err() {
+        if Host::parse(host).is_err() {
             notes.fault(
                 key(&format!("callback_hosts[{place}]")),
                 "must be a host name, without scheme, port and path",
@@ -97,13 +101,24 @@ fn callback(section: &str, bot: &BotSettings, http_everywhere: bool, notes: &mut
             "missing, and `auth` is none: the bot cannot tell who calls it",
         );
     }
-    if let Some(url) = &bot.callback_url {
-        if url.scheme() == "http" && !bot.allow_http && !http_everywhere {
-            notes.fault(key("callback_url"), "is http: use https, or set `allow_http`");
+    if let Some(url) = &bot.callback_url
+        && let Err(fault) = bot.address_policy(delivery).check(url)
+    {
+        notes.fault(key("callback_url"), format!("{fault}{}", way_out(fault, url)));
+    }
+}
+
+/// What the operator may set instead.
+fn way_out(fault: UrlFault, url: &Url) -> &'static str {
+    match (fault, url.host()) {
+        (UrlFault::NotHttps, _) => ", unless `allow_http` is set",
+        (UrlFault::RefusedAddress, Some(Host::Ipv4(_) | Host::Ipv6(_))) => {
+            ", unless `allow_networks` names its network"
         }
-        if url.fragment().is_some() {
-            notes.fault(key("callback_url"), "must have no fragment");
-        }
+        (
+            UrlFault::RefusedAddress | UrlFault::NotHttp | UrlFault::UserInfo | UrlFault::Fragment | UrlFault::NoHost,
+            _,
+        ) => "",
     }
 }
 

@@ -28,6 +28,7 @@ pub(in crate::settings) fn check(settings: &Settings) -> Notes {
     for (name, tenant) in &settings.tenants {
         tenant::check(name, tenant, settings, &mut notes);
     }
+    tenant::shared_accounts(settings, &mut notes);
     for (name, bot) in &settings.bots {
         bot::check(name, bot, settings, &mut notes);
     }

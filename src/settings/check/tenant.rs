@@ -1,7 +1,11 @@
 //! Rules of one `[tenants.NAME]`.
 
+use std::collections::BTreeMap;
+
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
+use url::Host;
+use url::Url;
 
 use crate::domain::TenantName;
 use crate::settings::Settings;
@@ -40,6 +44,29 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     webhook(&key("webhook"), &tenant.webhook, notes);
 }
 
+/// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.
+pub(super) fn shared_accounts(settings: &Settings, notes: &mut Notes) {
+    let mut first_of = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        let (first, of_first) = first_of.entry(&tenant.tenant_id).or_insert((name, &tenant.webhook));
+        let key = |field: &str| format!("tenants.{name}.webhook.{field}");
+        let own = &tenant.webhook;
+        let all_in = |some: &[WebhookProof], others: &[WebhookProof]| some.iter().all(|proof| others.contains(proof));
+        if !all_in(&own.require, &of_first.require) || !all_in(&of_first.require, &own.require) {
+            notes.fault(
+                key("require"),
+                format!("differs from that of [tenants.{first}], which has the same `tenant_id`: the weaker would hold for both"),
+            );
+        }
+        if own.path_secrets.is_empty() != of_first.path_secrets.is_empty() {
+            notes.fault(
+                key("path_secrets"),
+                format!("here or in [tenants.{first}], which has the same `tenant_id`, are missing: give both some, or neither"),
+            );
+        }
+    }
+}
+
 fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     let key = |field: &str| format!("{section}.{field}");
     let requires = |proof| webhook.require.contains(&proof);
@@ -48,10 +75,13 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
         path_secret(&format!("{section}.path_secrets[{place}]"), secret, notes);
     }
     notes.tokens(&key("app_tokens"), &webhook.app_tokens);
-    if webhook.require.is_empty() && webhook.path_secrets.is_empty() {
+    if let Some(url) = &webhook.jwk_fallback_url {
+        key_address(&key("jwk_fallback_url"), url, notes);
+    }
+    if webhook.require.is_empty() {
         notes.fault(
             key("require"),
-            "is empty and there is no path secret: anybody could play 8x8",
+            "must name at least one: a webhook that nothing proves is not taken, whatever its address",
         );
     } else if !requires(WebhookProof::Signature) {
         notes.warn(
@@ -73,6 +103,23 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     }
 }
 
+/// Where signature keys are fetched; what is no URL may hold a secret and is not repeated.
+fn key_address(key: &str, template: &str, notes: &mut Notes) {
+    const KEY_ID: &str = "{kid}";
+    let Ok(url) = Url::parse(&template.replace(KEY_ID, "kid")) else {
+        return notes.fault(key, "is not a URL");
+    };
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        notes.fault(key, "must be an http or https URL");
+    } else if !url.username().is_empty() || url.password().is_some() {
+        notes.fault(key, "must not carry a user name or password");
+    } else if !template.contains(KEY_ID) {
+        notes.fault(key, "must have `{kid}` where the key's id belongs");
+    } else if url.scheme() == "http" && !is_here(&url) {
+        notes.warn(key, "is http: whoever is on the way could hand out keys and play 8x8");
+    }
+}
+
 fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
     let secret = secret.expose_secret();
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -82,11 +129,11 @@ fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
 }
 
 /// On this machine, as a stand-in 8x8 is.
-fn is_here(url: &url::Url) -> bool {
+fn is_here(url: &Url) -> bool {
     match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
 }

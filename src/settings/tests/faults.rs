@@ -43,7 +43,7 @@ fn all_faults_come_at_once_in_order_of_their_keys() {
         format!("bots.support.api_key_hashes: item 1: {hash}; item 2: {hash}"),
         "bots.support.auth.token: missing: `auth.kind` is bearer".to_owned(),
         format!("bots.support.callback_secrets[0]: {signing}"),
-        "bots.support.callback_url: is http: use https, or set `allow_http`".to_owned(),
+        "bots.support.callback_url: must start with https://, unless `allow_http` is set".to_owned(),
         "bots.support.duplicate: `ignore` is not one of `reject`, `return`, `allow`".to_owned(),
         "bots.support.events: item 2: `message.read` is not the type of an event".to_owned(),
         "bots.support.queue_timeout: must be longer than zero".to_owned(),
@@ -101,19 +101,6 @@ fn each_rule_across_keys_is_held() {
         ("[outbound]\nproxy = \"ftp://proxy\"", "outbound.proxy"),
         ("[outbound]\nca_file = \"/no/such/file\"", "outbound.ca_file"),
         ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
-        ("[tenants.acme.webhook]\nrequire = []", "tenants.acme.webhook.require"),
-        (
-            "[tenants.acme.webhook]\nrequire = [\"bearer\"]",
-            "tenants.acme.webhook.bearer_hashes",
-        ),
-        (
-            "[tenants.acme.webhook]\nrequire = \"app_token\"",
-            "tenants.acme.webhook.app_tokens",
-        ),
-        (
-            "[tenants.acme.webhook]\npath_secrets = [\"short\"]",
-            "tenants.acme.webhook.path_secrets[0]",
-        ),
         (
             "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
             "tenants.more__less",
@@ -140,11 +127,111 @@ fn each_rule_across_keys_is_held() {
             "bots.support.api_key_hashes",
         ),
     ];
+    each_is_a_fault(&cases);
+}
+
+#[test]
+fn each_rule_of_webhooks_is_held() {
+    each_is_a_fault(&[
+        ("[tenants.acme.webhook]\nrequire = []", "tenants.acme.webhook.require"),
+        (
+            "[tenants.acme.webhook]\nrequire = []\npath_secrets = [\"0123456789abcdef\"]",
+            "tenants.acme.webhook.require",
+        ),
+        (
+            "[tenants.acme.webhook]\nrequire = [\"bearer\"]",
+            "tenants.acme.webhook.bearer_hashes",
+        ),
+        (
+            "[tenants.acme.webhook]\nrequire = \"app_token\"",
+            "tenants.acme.webhook.app_tokens",
+        ),
+        (
+            "[tenants.acme.webhook]\npath_secrets = [\"short\"]",
+            "tenants.acme.webhook.path_secrets[0]",
+        ),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"https://api.8x8.com/jwk\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"ftp://api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"https://me:pw@api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
+    ]);
+}
+
+fn each_is_a_fault(cases: &[(&str, &str)]) {
     for (text, key) in cases {
         let faults = load_text(&format!("{SMALLEST}\n{text}"), &[]).expect_err(text);
         let keys: Vec<&str> = faults.list().iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(keys, [*key], "{faults}");
+    }
+}
+
+#[test]
+fn tenants_of_one_account_are_proven_alike() {
+    let with = |webhook: &str| {
+        let other = format!("[tenants.other]\ntenant_id = \"0012\"\napi_key = \"key\"\nwebhook = {{ {webhook} }}");
+        load_text(&format!("{SMALLEST}\n{other}"), &[])
+    };
+    for (webhook, key) in [
+        (
+            "path_secrets = [\"0123456789abcdef\"]",
+            "tenants.other.webhook.path_secrets",
+        ),
+        (
+            "require = \"signature,app_token\", app_tokens = [\"0123456789abcdef\"]",
+            "tenants.other.webhook.require",
+        ),
+    ] {
+        let faults = with(webhook).expect_err(webhook);
+        let keys: Vec<&str> = faults.list().iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(keys, [key], "{faults}");
     }
+    assert!(with("require = \"signature\", max_age = \"1m\"").is_ok());
+    let apart = SMALLEST.replace("0012", "0013");
+    let secret =
+        "[tenants.other]\ntenant_id = \"0012\"\napi_key = \"key\"\nwebhook = { path_secrets = [\"0123456789abcdef\"] }";
+    assert!(load_text(&format!("{apart}\n{secret}"), &[]).is_ok());
+}
+
+#[test]
+fn an_address_that_could_never_be_called_is_a_fault() {
+    let with = |bot: &str, delivery: &str| {
+        let other = format!("[bots.other]\ntenant = \"acme\"\n{bot}\n[delivery]\n{delivery}");
+        load_text(&format!("{SMALLEST}\n{other}"), &[])
+    };
+    for (url, why) in [
+        (
+            "http://bot.example.com",
+            "must start with https://, unless `allow_http` is set",
+        ),
+        (
+            "https://10.0.0.5/x",
+            "must not point to a private, local or reserved address, unless `allow_networks` names its network",
+        ),
+        (
+            "https://metadata.google.internal/x",
+            "must not point to a private, local or reserved address",
+        ),
+        (
+            "https://bot.example.com/#x",
+            "must not have a fragment (the part after #)",
+        ),
+    ] {
+        let faults = with(&format!("callback_url = \"{url}\""), "").expect_err(url);
+        let told: Vec<_> = faults.list().iter().map(|fault| (&*fault.key, &*fault.why)).collect();
+        assert_eq!(told, [("bots.other.callback_url", why)]);
+    }
+    let private = "callback_url = \"http://10.0.0.5/x\"";
+    let allowed = "allow_http = true\nallow_networks = [\"10.0.0.0/8\"]";
+    assert!(with(&format!("{private}\n{allowed}"), "").is_ok());
+    assert!(with(private, allowed).is_ok());
 }
 
 #[test]
@@ -160,6 +247,10 @@ fn what_is_legal_but_odd_is_warned_of() {
             "tenants.other.base_url",
         ),
         ("[bots.other]\ntenant = \"acme\"", "bots.other.api_key_hashes"),
+        (
+            "[tenants.acme.webhook]\njwk_fallback_url = \"http://api.8x8.com/{kid}\"",
+            "tenants.acme.webhook.jwk_fallback_url",
+        ),
         ("[server]\nrequest_timeout = \"2s\"", "tenants.acme.send_wait"),
     ];
     for (text, key) in cases {

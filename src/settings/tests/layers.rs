@@ -112,3 +112,10 @@ fn other_variables_are_ignored_and_an_empty_one_is_not_set() {
     let settings = load_files(&[], &env).unwrap();
     assert_eq!(settings.outbound.proxy, None);
 }
+
+#[test]
+fn a_fallback_for_signature_keys_is_kept_as_it_is_written() {
+    let template = "https://api.8x8.com/vcc/us/chat/v2/jwk/{kid}/public";
+    let env = [("HANDOVER__TENANTS__ACME__WEBHOOK__JWK_FALLBACK_URL", template)];
+    assert_eq!(acme(&env).webhook.jwk_fallback_url.as_deref(), Some(template));
+}

@@ -69,6 +69,12 @@ fn a_secret_given_twice_or_from_a_bad_file_is_a_fault() {
         faults(&without_api_key(), &[(key, "/no/such/file")]),
         ["tenants.acme.api_key_file: cannot read /no/such/file: No such file or directory (os error 2)"]
     );
+    for secret in ["canary-7f3a", "canary/7f3a+x="] {
+        assert_eq!(
+            faults(&without_api_key(), &[(key, secret)]),
+            ["tenants.acme.api_key_file: the file cannot be read: No such file or directory (os error 2)"]
+        );
+    }
     let empty = file(" \n");
     let two = file("one\ntwo\n");
     for (file, why) in [(&empty, "the file is empty"), (&two, "the file has more than one line")] {
@@ -122,6 +128,7 @@ fn no_secret_shows_in_a_fault() {
         "[bots.support]\ntenant = \"acme\"\ncallback_secrets = { a = \"canary-7f3a\" }",
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"https://user:canary-7f3a@bot.example.com\"",
+        "[tenants.acme]\nwebhook = { jwk_fallback_url = \"canary-7f3a\" }",
         "[bots.support]\ntenant = \"acme\"\nauth = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\nauth = { kind = \"bearer\", token = \"canary-7f3a\\n\" }",
     ];

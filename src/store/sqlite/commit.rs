@@ -86,7 +86,7 @@ pub(super) fn commit(db: &Connection, commit: &Commit, texts: &Texts) -> Result<
     {
         return Ok(Wrote::Undo(Committed::Stale));
     }
-    if let Some(settled) = &commit.settled {
+    for settled in &commit.settled {
         calls::settle(db, settled)?;
     }
     Ok(Wrote::Keep(Committed::Done))

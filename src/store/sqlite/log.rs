@@ -15,6 +15,7 @@ use crate::store::BotEvents;
 use crate::store::EventPage;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
+use crate::store::PAGE_BYTES;
 use crate::store::StoreError;
 use crate::store::rows;
 use crate::store::rows::ContextRow;
@@ -61,6 +62,9 @@ const BOT_EVENTS: &str = "SELECT e.id, e.type, e.sequence, e.at, e.state, e.late
 
 const BOT_POSITION: &str = "SELECT coalesce(max(position), 0) FROM event WHERE bot = ?1";
 
+/// About what an event takes beside what is its own: ids, names, times.
+const FRAME: usize = 512;
+
 pub(super) fn handovers(db: &Connection, filter: &HandoverFilter) -> Result<HandoverPage, StoreError> {
     let mut statement = db.prepare_cached(statement(filter)).map_err(failed)?;
     let parameters = named_params! {
@@ -101,12 +105,18 @@ pub(super) fn events(
     let found = statement
         .query_map(params![id.as_str(), after, limit(at_most)], event)
         .map_err(failed)?;
+    let (mut events, mut room) = (Vec::new(), Room::default());
+    for row in found {
+        let row = row.map_err(failed)?;
+        if !room.takes(&row, &context) {
+            break;
+        }
+        events.push(rows::event(&row)?);
+    }
     Ok(Some(EventPage {
         context: rows::context(context)?,
         state: rows::state(&state, Place("handover", "state"), id.as_str())?,
-        events: found
-            .map(|row| rows::event(&row.map_err(failed)?))
-            .collect::<Result<_, _>>()?,
+        events,
     }))
 }
 
@@ -117,17 +127,34 @@ pub(super) fn bot_events(db: &Connection, bot: &BotName, after: i64, at_most: us
             Ok((event(row)?, context(row, 7)?, row.get(12)?))
         })
         .map_err(failed)?;
-    let events = found.map(|row| {
+    let (mut events, mut room) = (Vec::new(), Room::default());
+    for row in found {
         let (event, context, position) = row.map_err(failed)?;
-        Ok(BotEvent {
+        if !room.takes(&event, &context) {
+            break;
+        }
+        events.push(BotEvent {
             position,
             context: rows::context(context)?,
             event: rows::event(&event)?,
-        })
-    });
-    Ok(BotEvents {
-        events: events.collect::<Result<_, StoreError>>()?,
-    })
+        });
+    }
+    Ok(BotEvents { events })
+}
+
+/// What a page has taken up of its [`PAGE_BYTES`].
+#[derive(Default)]
+struct Room {
+    bytes: usize,
+}
+
+impl Room {
+    /// The first is taken whatever its size, or nothing would ever come after it.
+    fn takes(&mut self, event: &EventRow, context: &ContextRow) -> bool {
+        let is_first = self.bytes == 0;
+        self.bytes += FRAME + event.extra.len() + context.metadata.as_deref().map_or(0, str::len);
+        is_first || self.bytes <= PAGE_BYTES
+    }
 }
 
 pub(super) fn bot_position(db: &Connection, bot: &BotName) -> Result<i64, StoreError> {

@@ -89,7 +89,10 @@ fn shrink(db: &Connection) -> Result<(), StoreError> {
     let free = pages("freelist_count").map_err(failed)?;
     let all = pages("page_count").map_err(failed)?;
     if free > all / SHRINK_ABOVE {
-        db.execute_batch("PRAGMA incremental_vacuum(1000)").map_err(failed)?;
+        // A row for each page freed: the statement does its work only as far as it is read.
+        let mut vacuum = db.prepare_cached("PRAGMA incremental_vacuum(1000)").map_err(failed)?;
+        let mut freed = vacuum.query([]).map_err(failed)?;
+        while freed.next().map_err(failed)?.is_some() {}
     }
     Ok(())
 }

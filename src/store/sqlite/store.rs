@@ -143,8 +143,13 @@ impl Store for SqliteStore {
         self.writer.write(move |db| commit::commit(db, &commit, &texts)).await
     }
 
-    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError> {
-        let settle = move |db: &Connection| calls::settle(db, &settled).map(Wrote::Keep);
+    async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError> {
+        let settle = move |db: &Connection| {
+            settled
+                .iter()
+                .try_for_each(|settled| calls::settle(db, settled))
+                .map(Wrote::Keep)
+        };
         self.writer.write(settle).await
     }
 

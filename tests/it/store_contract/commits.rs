@@ -1,4 +1,4 @@
-//! `open`, `commit`, `settle_call` and `load`.
+//! `open`, `commit`, `settle_calls` and `load`.
 
 use handover_gateway::domain::CallOutcome;
 use handover_gateway::domain::MessageStatus;
@@ -212,7 +212,7 @@ async fn an_open_call_keeps_its_handover_among_the_loaded(#[case] mut stand: Sta
         message: Some((said.id.clone(), MessageStatus::Accepted)),
         at: at(2),
     };
-    store.settle_call(settled.clone()).await.unwrap();
+    store.settle_calls(vec![settled.clone()]).await.unwrap();
     let loaded = store.load().await.unwrap();
     assert!(loaded.handovers.is_empty() && loaded.calls.is_empty());
     let kept = store.message(handover.id(), &said.id).await.unwrap().unwrap();
@@ -224,7 +224,7 @@ async fn an_open_call_keeps_its_handover_among_the_loaded(#[case] mut stand: Sta
         ..settled
     };
     let mut commit = next(&mut handover, 1, at(3));
-    commit.settled = Some(too_late);
+    commit.settled = vec![too_late];
     assert_eq!(store.commit(commit).await.unwrap(), Committed::Done);
     let kept = store.message(handover.id(), &said.id).await.unwrap().unwrap();
     assert_eq!(kept.status, MessageStatus::Accepted);

@@ -117,7 +117,7 @@ pub(crate) fn unchanged(handover: &Handover) -> Commit {
         events: Vec::new(),
         deliver: true,
         calls: Vec::new(),
-        settled: None,
+        settled: Vec::new(),
         message: None,
         receipt: None,
         claim: None,

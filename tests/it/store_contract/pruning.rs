@@ -86,7 +86,7 @@ async fn a_handover_with_a_call_to_make_stays(#[case] stand: Stand) {
         message: None,
         at: at(2),
     };
-    store.settle_call(settled).await.unwrap();
+    store.settle_calls(vec![settled]).await.unwrap();
     // Handover, lane, event, call.
     assert_eq!(prune_all(&*store, 0, 100).await, 4);
 }

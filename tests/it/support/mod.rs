@@ -1,3 +1,12 @@
 //! What tests share.
 
+pub(crate) mod bot;
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod eightx8;
+pub(crate) mod gateway;
+pub(crate) mod log;
 pub(crate) mod model_store;
+pub(crate) mod reply;
+pub(crate) mod wait;
+pub(crate) mod world;

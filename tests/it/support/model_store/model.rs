@@ -182,7 +182,7 @@ impl Model {
         let calls = commit.calls.into_iter().map(|call| (call, Open::Yes));
         self.calls.extend(calls);
         self.add_message(commit.message)?;
-        if let Some(settled) = &commit.settled {
+        for settled in &commit.settled {
             self.settle_call(settled);
         }
         Ok(Committed::Done)

@@ -99,8 +99,11 @@ impl Store for ModelStore {
         Ok(self.change(|model| model.commit(commit)))
     }
 
-    async fn settle_call(&self, settled: CallSettled) -> Result<(), StoreError> {
-        self.lock().settle_call(&settled);
+    async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError> {
+        let mut model = self.lock();
+        for settled in &settled {
+            model.settle_call(settled);
+        }
         Ok(())
     }
 
