@@ -422,3 +422,26 @@ async fn a_bot_that_posts_more_than_8x8_takes_is_slowed_down() {
     .await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_store_that_takes_nothing_is_told_and_works_again_by_itself() {
+    let mut world = World::start().await;
+    world.tolerate("the store is not available");
+    world.tolerate("503");
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.all_acknowledged().await;
+    // Somebody else writes to the file for longer than the gateway waits; what 8x8 has to tell meanwhile, it repeats.
+    let other = rusqlite::Connection::open(world.gateway.store()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let queued = json!({"body": {"eventType": "QUEUED", "data": {"queueId": "102", "queueName": "Billing"}}});
+    world.eight.event(&conversation, queued).await;
+    let create = world.api.post("/v1/handovers", &with_user(json!({}))).await;
+    let told = problem(&create, 503, "store-unavailable");
+    assert!(told["detail"].as_str().unwrap().contains("try again"), "{told}");
+    assert!(create.header("retry-after").is_some(), "{create}");
+    other.execute_batch("ROLLBACK").unwrap();
+    world.eight.all_acknowledged().await;
+    assert_eq!(world.api.handover(&id).await["queue"]["name"], "Billing");
+    world.api.create(json!({})).await;
+    world.finish().await;
+}

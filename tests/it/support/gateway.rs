@@ -83,6 +83,11 @@ impl Gateway {
     }
 
     /// Where bots and 8x8 call it.
+    /// The SQLite file.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder.path().join(STORE)
+    }
+
     pub(crate) fn public(&self) -> String {
         self.run.as_ref().unwrap().public.clone()
     }
