@@ -1,6 +1,7 @@
 //! From settings to tenants, bots and how they are called back.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -23,7 +24,9 @@ use crate::outbound::OutboundError;
 use crate::settings;
 use crate::settings::AuthKind;
 use crate::settings::BotSettings;
+use crate::settings::QueueSettings;
 use crate::settings::Settings;
+use crate::settings::TenantSettings;
 
 /// A setting that reads well and still cannot be used.
 #[derive(Debug, Error)]
@@ -69,6 +72,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             chat_gateway,
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
+            queue_names: queue_names(tenant),
             transfer_grace: tenant.transfer_grace,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
@@ -130,6 +134,11 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
         auth,
         policy: bot.address_policy(&settings.delivery),
     })
+}
+
+fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
+    let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
+    tenant.queues.iter().filter_map(named).collect()
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

@@ -68,7 +68,10 @@ impl Handovers {
     async fn open_now(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
         let facts = self.facts(&command)?;
         let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
-        let handover = Handover::creating(facts, command.user.clone());
+        let mut handover = Handover::creating(facts, command.user.clone());
+        if let Some(queue) = &mut handover.progress.queue {
+            queue.name = bot.tenant.queue_names.get(&queue.id).cloned();
+        }
         let claim = key
             .as_ref()
             .map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));

@@ -17,6 +17,8 @@ pub struct Tenant {
     pub chat_gateway: ChatGateway,
     pub channel_id: Option<String>,
     pub queue_id: Option<String>,
+    /// What bots are told a queue is called until 8x8 says it.
+    pub queue_names: HashMap<String, String>,
     pub transfer_grace: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,

@@ -536,3 +536,14 @@ async fn what_a_bot_learns_of_its_user_reaches_8x8_beside_what_was_known() {
     assert_eq!(value("handoverId"), Some(&json!(id)));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_queue_has_its_configured_name_until_8x8_says_another() {
+    let world = World::with(|setup| {
+        setup.config.set("tenants.acme.queues.101.name", "Front desk");
+    })
+    .await;
+    let handover = world.api.create(json!({"queueId": "101"})).await;
+    assert_eq!(handover["queue"], json!({"id": "101", "name": "Front desk"}));
+    world.finish().await;
+}

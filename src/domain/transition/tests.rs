@@ -628,6 +628,28 @@ fn a_conversation_that_turns_up_after_its_handover_was_given_up_is_left() {
 }
 
 #[test]
+fn a_queue_that_8x8_assigned_shows_though_it_was_not_told() {
+    let update = ConversationUpdate {
+        state: Some(ConversationState::Active),
+        agent: None,
+        queue_id: Some("102".to_owned()),
+        handover: None,
+        fingerprint: 1,
+        raw: RawJson::parse("{}").unwrap(),
+    };
+    let walk = Walk::to(State::Queued).and(webhook(WebhookKind::ConversationUpdate(update.clone()), 10));
+    assert_eq!(
+        walk.handover.progress.queue.as_ref().map(|queue| queue.id.as_str()),
+        Some("102")
+    );
+    let named = walk
+        .and(queued(11))
+        .and(webhook(WebhookKind::ConversationUpdate(update), 12));
+    let queue = named.handover.progress.queue.expect("it waits in one");
+    assert_eq!(queue.name.as_deref(), Some("Billing"), "the name is kept");
+}
+
+#[test]
 fn an_agent_who_writes_ends_the_wait_in_the_queue() {
     let walk = Walk::to(State::Queued)
         .and(message("agent", true, 10))

@@ -252,6 +252,14 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
     {
         told.joined(change, agent);
     }
+    if let Some(id) = update.queue_id
+        && change.state() == State::Queued
+        && !old
+        && change.progress.queue.as_ref().is_none_or(|queue| queue.id != id)
+    {
+        // Re-routed. QUEUED tells it with the queue's name, if it comes.
+        change.progress.queue = Some(Queue { id, name: None });
+    }
     match change.progress.conversation_seen.replace(update.fingerprint) {
         Some(seen) if seen != update.fingerprint => {
             change.log(EventType::ConversationUpdated, &told.with("conversation", update.raw));
