@@ -133,7 +133,7 @@ fn the_files_beside_it_can_be_used() {
         ),
         (
             "support_api_key_hashes",
-            "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n",
+            "sha256:c678f9a826ac5c12d1ba5d2abe4f3603d0c95f1bdf580a7286f671f8eca7bc79\n",
         ),
     ] {
         std::fs::write(folder.path().join(name), content).unwrap();

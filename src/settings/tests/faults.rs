@@ -123,7 +123,7 @@ fn each_rule_across_keys_is_held() {
             "bots.other.callback_url",
         ),
         (
-            "[bots.other]\ntenant = \"acme\"\napi_key_hashes = \"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+            "[bots.other]\ntenant = \"acme\"\napi_key_hashes = \"sha256:c678f9a826ac5c12d1ba5d2abe4f3603d0c95f1bdf580a7286f671f8eca7bc79\"",
             "bots.support.api_key_hashes",
         ),
     ];

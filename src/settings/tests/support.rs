@@ -16,7 +16,7 @@ queue_id = "101"
 
 [bots.support]
 tenant = "acme"
-api_key_hashes = ["sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
+api_key_hashes = ["sha256:c678f9a826ac5c12d1ba5d2abe4f3603d0c95f1bdf580a7286f671f8eca7bc79"]
 "#;
 
 pub(super) fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Settings, SettingsFaults> {
