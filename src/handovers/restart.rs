@@ -47,6 +47,12 @@ impl Handovers {
                 tracing::warn!(handover.id = %id, bot = %bot, "its bot is not configured any more, its events wait");
             }
             let slot = self.take_in(handover);
+            // Before anything new: what was recorded first goes to 8x8 first.
+            let open = calls.remove(&slot.id).unwrap_or_default();
+            self.resume(&slot, open, conversation.as_ref());
+            if !state.is_live() && conversation.is_none() {
+                self.drop_lane(&slot);
+            }
             let mut locked = slot.handover.lock().await;
             // Events may have been kept by a process that died before it applied them. Few are, so they are not asked for
             // one handover at a time.
@@ -59,8 +65,6 @@ impl Handovers {
                 self.apply_kept(&slot, &mut locked).await?;
             }
             drop(locked);
-            let open = calls.remove(&slot.id).unwrap_or_default();
-            self.resume(&slot, open, conversation.as_ref());
             if state == State::Creating {
                 self.resolve_create(&slot, self.parts.clock.now());
             }

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
 use rusqlite::params;
 
 use crate::domain::EventId;
@@ -82,6 +83,14 @@ struct Tries {
 }
 
 impl Tries {
+    /// From the third and fourth column, in which both statements have them.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            attempts: row.get(2)?,
+            first_attempt_at: row.get(3)?,
+        })
+    }
+
     /// With this attempt counted, if there was one.
     fn and(self, attempt: Option<&Attempt>) -> Self {
         match attempt {
@@ -100,14 +109,7 @@ fn settle_lane(db: &Connection, id: &HandoverId, settlement: &Settlement) -> Res
         .prepare_cached(LANE)
         .and_then(|mut statement| {
             statement
-                .query_row([id.as_str()], |row| {
-                    let (attempts, first_attempt_at) = (row.get(2)?, row.get(3)?);
-                    let tries = Tries {
-                        attempts,
-                        first_attempt_at,
-                    };
-                    Ok((row.get(0)?, row.get(1)?, tries))
-                })
+                .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?, Tries::read(row)?)))
                 .optional()
         })
         .map_err(failed)?;
@@ -142,22 +144,15 @@ fn settle_lane(db: &Connection, id: &HandoverId, settlement: &Settlement) -> Res
 }
 
 fn settle_aside(db: &Connection, event: &EventId, settlement: &Settlement) -> Result<(), StoreError> {
-    let found: Option<(String, i64, Tries)> = db
+    let found: Option<(i64, Tries)> = db
         .prepare_cached(ASIDE)
         .and_then(|mut statement| {
             statement
-                .query_row([event.as_str()], |row| {
-                    let (attempts, first_attempt_at) = (row.get(2)?, row.get(3)?);
-                    let tries = Tries {
-                        attempts,
-                        first_attempt_at,
-                    };
-                    Ok((row.get(0)?, row.get(1)?, tries))
-                })
+                .query_row([event.as_str()], |row| Ok((row.get(1)?, Tries::read(row)?)))
                 .optional()
         })
         .map_err(failed)?;
-    let Some((_handover, sequence, tries)) = found else {
+    let Some((sequence, tries)) = found else {
         return Ok(());
     };
     record_attempt(db, &settlement.handover, sequence, settlement.attempt.as_ref())?;
