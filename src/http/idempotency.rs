@@ -91,6 +91,18 @@ pub(super) struct Once {
     pub(super) makes: Makes,
 }
 
+impl Once {
+    /// A call that changes a handover, as all but the create do.
+    pub(super) fn change_of(id: &HandoverId, bot: &Arc<Bot>, call: Call, request_sha256: [u8; 32]) -> Self {
+        Self {
+            bot: Arc::clone(bot),
+            call,
+            request_sha256,
+            makes: Makes::ChangeOf(id.clone()),
+        }
+    }
+}
+
 /// Runs the call, or tells what came of its first run.
 pub(super) async fn once<Run, Running>(state: &ApiState, once: Once, run: Run) -> Result<Response, Refusal>
 where

@@ -16,7 +16,6 @@ use crate::http::docs::CommandProblems;
 use crate::http::extract::HandoverPath;
 use crate::http::extract::OptionalJsonBody;
 use crate::http::idempotency::Call;
-use crate::http::idempotency::Makes;
 use crate::http::idempotency::Once;
 use crate::http::idempotency::once;
 use crate::http::problem::Refusal;
@@ -59,12 +58,7 @@ pub(in crate::http) async fn end(
     OptionalJsonBody(body): OptionalJsonBody<EndBody>,
 ) -> Result<Response, Refusal> {
     let end = body.value.check()?;
-    let keyed = Once {
-        bot: bot.clone(),
-        call,
-        request_sha256: body.sha256,
-        makes: Makes::ChangeOf(id.clone()),
-    };
+    let keyed = Once::change_of(&id, &bot, call, body.sha256);
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |key| {
         Ok(accepted(&handovers.end(&bot, &id, end, key).await?)?)

@@ -28,7 +28,6 @@ use crate::http::extract::HandoverPath;
 use crate::http::extract::JsonBody;
 use crate::http::extract::OptionalJsonBody;
 use crate::http::idempotency::Call;
-use crate::http::idempotency::Makes;
 use crate::http::idempotency::Once;
 use crate::http::idempotency::once;
 use crate::http::problem::Refusal;
@@ -106,12 +105,7 @@ pub(in crate::http) async fn post(
     body: JsonBody<MessageBody>,
 ) -> Result<Response, Refusal> {
     let message = body.value.check(id.clone(), body.sha256)?;
-    let keyed = Once {
-        bot: bot.clone(),
-        call,
-        request_sha256: body.sha256,
-        makes: Makes::ChangeOf(id.clone()),
-    };
+    let keyed = Once::change_of(&id, &bot, call, body.sha256);
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |key| {
         let sent = handovers.send(&bot, message, key).await?;
@@ -141,12 +135,7 @@ pub(in crate::http) async fn typing(
     OptionalJsonBody(body): OptionalJsonBody<TypingBody>,
 ) -> Result<Response, Refusal> {
     let author = body.value.author_type.unwrap_or(AuthorType::User);
-    let keyed = Once {
-        bot: bot.clone(),
-        call,
-        request_sha256: body.sha256,
-        makes: Makes::ChangeOf(id.clone()),
-    };
+    let keyed = Once::change_of(&id, &bot, call, body.sha256);
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |_key| {
         handovers.typing(&bot, &id, author).await?;
