@@ -164,10 +164,10 @@ impl Handovers {
 
     async fn work(self: &Arc<Self>, slot: &Arc<Slot>, conversation: &ConversationId) {
         let stop = self.parts.supervisor.stop_token();
-        // A worker that panics must not leave the lane shut; its call stays recorded, and is taken up at the next start.
+        // A worker that panics must not leave the lane shut.
         let _open_again = OpenAgain(&slot.lane);
         while let Some(item) = slot.lane.next() {
-            // What is left open stays recorded, and is taken up at the next start.
+            // A call that is left open here, or by a panic, stays recorded and is taken up at the next start.
             if stop.is_cancelled() {
                 return;
             }
