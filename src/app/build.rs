@@ -18,6 +18,7 @@ use crate::domain::BotName;
 use crate::domain::TenantName;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
 use crate::outbound;
 use crate::outbound::OutboundError;
@@ -73,6 +74,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
+            queue_rules: queue_rules(tenant),
             transfer_grace: tenant.transfer_grace,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
@@ -139,6 +141,15 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
     tenant.queues.iter().filter_map(named).collect()
+}
+
+fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
+    let rule = |queue: &QueueSettings| QueueRule {
+        max_wait: queue.max_wait,
+        fallback: queue.fallback.clone(),
+    };
+    let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
+    rules.collect()
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

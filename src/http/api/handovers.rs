@@ -147,7 +147,7 @@ pub(in crate::http) async fn update(
     HandoverPath(id): HandoverPath,
     body: JsonBody<UpdateBody>,
 ) -> Result<Response, Refusal> {
-    let update = body.value.check()?;
+    let update = body.value.check(&bot.tenant)?;
     if let Some(changes) = &update.user {
         let known = state.handovers.get(&bot.name, &id).await?.progress.user;
         check_merged_properties(&known, changes)?;
