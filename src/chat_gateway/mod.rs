@@ -10,6 +10,7 @@ mod messages;
 mod properties;
 mod refusal;
 mod settings;
+mod signals;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;

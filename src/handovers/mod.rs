@@ -16,11 +16,11 @@ mod send;
 mod send_lane;
 mod service;
 mod session_map;
+mod signal;
 mod split;
 mod tenants;
 mod ticket;
 mod timers;
-mod typing;
 mod update;
 
 pub use apply::Applied;
