@@ -1,5 +1,6 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
+mod agent_names;
 mod apply;
 mod carry_out;
 mod deadlines;
@@ -21,8 +22,10 @@ mod split;
 mod tenants;
 mod ticket;
 mod timers;
+mod typing;
 mod update;
 
+pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;
 pub use error::CommandError;
