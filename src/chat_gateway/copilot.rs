@@ -37,10 +37,16 @@ impl CopilotLink {
         if bare.contains(['{', '}']) {
             return Err(CopilotFault::UnknownPlaceholder);
         }
-        // A brace cannot stand in a host, so none of the placeholders does.
-        match Url::parse(template) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(template.into())),
-            Ok(_) | Err(_) => Err(CopilotFault::NotAUrl),
+        let url = Url::parse(template).map_err(|_not_a_url| CopilotFault::NotAUrl)?;
+        // What the bot's data fill in must not choose the host.
+        let is_fixed = url.authority()
+            == Url::parse(&bare)
+                .map_err(|_not_a_url| CopilotFault::NotAUrl)?
+                .authority();
+        if matches!(url.scheme(), "http" | "https") && url.has_host() && is_fixed {
+            Ok(Self(template.into()))
+        } else {
+            Err(CopilotFault::NotAUrl)
         }
     }
 
