@@ -12,6 +12,7 @@ mod history;
 mod language;
 mod messages;
 mod routes;
+mod signals;
 mod state;
 mod update_body;
 mod user_body;
