@@ -16,6 +16,7 @@ use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::QueueRule;
@@ -104,6 +105,8 @@ pub(super) fn bots(
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
             max_age: bot.max_age,
+            copilot: bot.copilot_url.clone(),
+            agent_names: agent_names(bot.agent_names),
         };
         bots.insert(name.clone(), Arc::new(bot));
     }
@@ -150,6 +153,14 @@ fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
     };
     let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
     rules.collect()
+}
+
+const fn agent_names(setting: settings::AgentNames) -> AgentNames {
+    match setting {
+        settings::AgentNames::Full => AgentNames::Full,
+        settings::AgentNames::First => AgentNames::First,
+        settings::AgentNames::None => AgentNames::None,
+    }
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

@@ -1,5 +1,6 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
+mod agent_names;
 mod apply;
 mod carry_out;
 mod deadlines;
@@ -18,6 +19,7 @@ mod send;
 mod send_lane;
 mod service;
 mod session_map;
+mod signal;
 mod split;
 mod tenants;
 mod ticket;
@@ -25,6 +27,7 @@ mod timers;
 mod typing;
 mod update;
 
+pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;
 pub use error::CommandError;

@@ -17,6 +17,7 @@ mod passing;
 mod problems;
 mod process;
 mod routing;
+mod signals;
 mod signatures;
 mod store_contract;
 mod support;

@@ -264,7 +264,7 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "created",
     "not created",
     "queued",
@@ -285,6 +285,7 @@ const NAMES: [&str; 24] = [
     "end",
     "fate",
     "update failed",
+    "types no more",
     "deadline",
     "asked",
     "taken",
@@ -313,6 +314,10 @@ fn input(name: &str) -> Input {
         "end" => end(),
         "fate" => fate(),
         "update failed" => problem(),
+        "types no more" => Input::Typing {
+            users: RawJson::parse("[]").unwrap(),
+            active: false,
+        },
         "deadline" => Input::Deadline,
         "asked" => Input::Asked(Answer::Over),
         "taken" => Input::Updated {
@@ -446,6 +451,7 @@ fn table(name: &str) -> [&'static str; 7] {
             "ended handover.update_failed late",
             "failed handover.update_failed late",
         ],
+        "types no more" => ["-", "-", "-", "-", "-", "-", "-"],
         "deadline" => ["-", "-", "-", "-", "-", "-", "-"],
         "asked" => ["-", "-", "-", "-", "-", "-", "-"],
         // Nobody asked for another queue.

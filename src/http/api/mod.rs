@@ -13,6 +13,7 @@ mod language;
 mod messages;
 mod queues_body;
 mod routes;
+mod signals;
 mod state;
 mod update_body;
 mod user_body;

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::UpdateHandover;
 use crate::handovers::Tenant;
 use crate::http::api::faults::Faults;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::problem::Refusal;
 
@@ -22,7 +23,7 @@ pub(in crate::http) struct UpdateBody {
 }
 
 impl UpdateBody {
-    pub(super) fn check(self, tenant: &Tenant) -> Result<UpdateHandover, Refusal> {
+    pub(super) fn check(self, tenant: &Tenant, own: Own) -> Result<UpdateHandover, Refusal> {
         let mut faults = Faults::default();
         if self.queue_id.is_none() && self.user.is_none() {
             faults.add("", "must have `queueId` or `user`");
@@ -31,7 +32,7 @@ impl UpdateBody {
         let update = UpdateHandover {
             chain: queue_id.as_deref().map(|id| tenant.chain(id)).unwrap_or_default(),
             queue_id,
-            user: self.user.map(|user| user.check(&mut faults)),
+            user: self.user.map(|user| user.check(own, &mut faults)),
         };
         faults.or(update)
     }
