@@ -16,6 +16,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod reopen;
 mod routing;
 mod signals;
 mod signatures;

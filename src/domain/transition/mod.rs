@@ -8,6 +8,7 @@ mod change;
 mod deadlines;
 mod next;
 mod problem;
+mod reopening;
 mod routing;
 mod webhook;
 

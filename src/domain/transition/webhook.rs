@@ -20,6 +20,8 @@ use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::reopening;
+use crate::domain::transition::reopening::Past;
 use crate::domain::transition::routing;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
@@ -29,8 +31,16 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
         source,
         kind,
     } = event;
-    accept(change, conversation);
     let at = source.timestamp.unwrap_or(change.now.as_millis());
+    match reopening::past(change, &kind, at) {
+        Past::OfBefore => return reopening::ask(change),
+        Past::Reopens => {
+            accept(change, conversation);
+            reopening::turned_up(change);
+        }
+        Past::No if change.progress.reopening.is_some() => {}
+        Past::No => accept(change, conversation),
+    }
     let told = Telling { source: &source, at };
     match kind {
         WebhookKind::ConversationUpdate(update) => conversation_update(change, &told, update),
@@ -76,7 +86,11 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.queued_since = Some(change.now);
     change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
+    let words = change.progress.reopening.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
+    if let Some(words) = words {
+        reopening::taken(change, words);
+    }
     if let Some(end) = end {
         change.end_and_leave(EndReason::Cancelled, end.message);
     }
@@ -256,6 +270,7 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
     // An assignment says who has the conversation, not when they came: it stands after they left. One never seen came.
     if let Some(agent) = &update.agent
         && change.progress.agents.get(&agent.id).is_none()
+        && !reopening::may_be_of_before(change)
     {
         told.joined(change, agent);
     }
@@ -300,7 +315,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         .and_then(|agent| agent.name.clone());
     let id = MessageId::generate(change.now);
     change.progress.last_message_at = change.now;
-    if message.sender_type == "agent" {
+    if message.sender_type == "agent" && !routing::is_old(change, told.at) {
         // Somebody is there, though the join was not told yet: the wait in the queue is over.
         change.progress.queued_since = None;
         change.progress.routing.since = None;
@@ -356,6 +371,6 @@ fn mark(change: &mut Change<'_>, at: i64) {
 }
 
 /// Older, by 8x8's clock, than what last moved the state.
-fn is_old(change: &Change<'_>, at: i64) -> bool {
+pub(super) fn is_old(change: &Change<'_>, at: i64) -> bool {
     change.progress.state_mark.is_some_and(|mark| at < mark)
 }

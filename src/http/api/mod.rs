@@ -12,6 +12,7 @@ mod history;
 mod language;
 mod messages;
 mod queues_body;
+mod reopen;
 mod routes;
 mod signals;
 mod state;

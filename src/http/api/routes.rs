@@ -9,6 +9,7 @@ use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::reopen;
 use crate::http::api::signals;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
@@ -20,6 +21,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::thinking))
         .routes(routes!(signals::read_receipt))
         .routes(routes!(end::end))
+        .routes(routes!(reopen::reopen))
 }
 
 /// Long polls and streams.
