@@ -12,6 +12,7 @@ use crate::domain::Facts;
 use crate::domain::TenantName;
 use crate::domain::User;
 use crate::handovers::AgentNames;
+use crate::handovers::QueueRule;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -22,6 +23,8 @@ pub struct Tenant {
     pub queue_id: Option<String>,
     /// What bots are told a queue is called until 8x8 says it.
     pub queue_names: HashMap<String, String>,
+    /// How long users wait in a queue, and where they go then.
+    pub queue_rules: HashMap<String, QueueRule>,
     pub transfer_grace: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,

@@ -94,6 +94,8 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     );
     for (id, queue) in &tenant.queues {
         lines.maybe(&format!("queues.{id}.name"), queue.name.as_ref());
+        lines.maybe(&format!("queues.{id}.max_wait"), queue.max_wait.map(in_words));
+        lines.maybe(&format!("queues.{id}.fallback"), queue.fallback.as_ref());
     }
 }
 

@@ -16,6 +16,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod routing;
 mod signals;
 mod signatures;
 mod store_contract;

@@ -11,6 +11,7 @@ mod handovers;
 mod history;
 mod language;
 mod messages;
+mod queues_body;
 mod routes;
 mod signals;
 mod state;

@@ -256,6 +256,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         channel_id: Some("ch-1".to_owned()),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
+        queue_rules: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
