@@ -146,6 +146,14 @@ fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     tenant.queues.iter().filter_map(named).collect()
 }
 
+const fn agent_names(setting: settings::AgentNames) -> AgentNames {
+    match setting {
+        settings::AgentNames::Full => AgentNames::Full,
+        settings::AgentNames::First => AgentNames::First,
+        settings::AgentNames::None => AgentNames::None,
+    }
+}
+
 fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
     let rule = |queue: &QueueSettings| QueueRule {
         max_wait: queue.max_wait,
@@ -153,14 +161,6 @@ fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
     };
     let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
     rules.collect()
-}
-
-const fn agent_names(setting: settings::AgentNames) -> AgentNames {
-    match setting {
-        settings::AgentNames::Full => AgentNames::Full,
-        settings::AgentNames::First => AgentNames::First,
-        settings::AgentNames::None => AgentNames::None,
-    }
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

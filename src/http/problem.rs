@@ -64,16 +64,8 @@ fn of_command(error: &CommandError) -> Problem {
             ProblemCode::HandoverNotActive,
             "the handover's present state does not allow this call; see its `state`",
         ),
-        CommandError::NothingToReopen(id) => {
-            let detail = "8x8 never had a conversation of this handover, so there is nothing to reopen; create a new one";
-            Problem::new(ProblemCode::HandoverEnded, detail).about(id.clone())
-        }
-        CommandError::EndOpen(id) => Problem::new(
-            ProblemCode::UpstreamUnavailable,
-            "8x8 has not confirmed yet that this conversation is over; it is still being told, try again",
-        )
-        .about(id.clone())
-        .retry_after(END_AGAIN),
+        CommandError::NothingToReopen(id) => nothing_to_reopen().about(id.clone()),
+        CommandError::EndOpen(id) => end_open().about(id.clone()),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
             "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
@@ -117,6 +109,16 @@ fn of_command(error: &CommandError) -> Problem {
         CommandError::Store(error) => of_store(error),
         CommandError::CutOff(_) => *internal(),
     }
+}
+
+fn nothing_to_reopen() -> Problem {
+    let detail = "8x8 never had a conversation of this handover, so there is nothing to reopen; create a new one";
+    Problem::new(ProblemCode::HandoverEnded, detail)
+}
+
+fn end_open() -> Problem {
+    let detail = "8x8 has not confirmed yet that this conversation is over; it is still being told, try again";
+    Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(END_AGAIN)
 }
 
 fn of_store(error: &StoreError) -> Problem {

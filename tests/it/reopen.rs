@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use crate::support::client::Reply;
 use crate::support::config::SALES;
@@ -61,10 +62,7 @@ fn problem(reply: &Reply, status: u16, code: &str) -> Value {
     problem
 }
 
-#[tokio::test]
-async fn a_handover_that_is_over_goes_on_as_a_new_one_in_its_last_queue() {
-    let world = World::start().await;
-    let fields = json!({"botSessionId": "s-1", "metadata": {"ticket": 42}, "timers": {"idle": "1h"}});
+async fn transferred_and_ended(world: &World, fields: Value) -> (String, String) {
     let (old, conversation) = world.api.open(fields).await;
     world.eight.join(&conversation).await;
     world.bots.event(&old, "agent.joined").await;
@@ -80,6 +78,14 @@ async fn a_handover_that_is_over_goes_on_as_a_new_one_in_its_last_queue() {
     .await;
     world.eight.end(&conversation).await;
     world.bots.event(&old, "handover.ended").await;
+    (old, conversation)
+}
+
+#[tokio::test]
+async fn a_handover_that_is_over_goes_on_as_a_new_one_in_its_last_queue() {
+    let world = World::start().await;
+    let fields = json!({"botSessionId": "s-1", "metadata": {"ticket": 42}, "timers": {"idle": "1h"}});
+    let (old, conversation) = transferred_and_ended(&world, fields).await;
     let before = world.api.handover(&old).await;
     let handover = reopen(&world, &old, "It has broken again").await;
     let new = id_of(&handover);
@@ -344,7 +350,8 @@ async fn a_reopening_in_doubt_when_the_process_dies_is_made_once() {
             .await;
         let api = world.api.clone();
         let path = format!("/v1/handovers/{old}/reopen");
-        let waiting = tokio::spawn(async move {
+        let mut waiting = JoinSet::new();
+        waiting.spawn(async move {
             let call = api.call(http::Method::POST, &path).once("r-1");
             drop(call.json(&json!({"text": "again"})).try_send().await);
         });
@@ -354,7 +361,7 @@ async fn a_reopening_in_doubt_when_the_process_dies_is_made_once() {
         })
         .await;
         world.kill_and_restart().await;
-        waiting.await.unwrap();
+        waiting.join_all().await;
         let listed = world.api.get("/v1/handovers?limit=1").await.ok(200);
         let new = id_of(&listed["data"][0]);
         world.eight.clear_faults().await;

@@ -10,6 +10,7 @@ mod next;
 mod problem;
 mod reopening;
 mod routing;
+mod telling;
 mod webhook;
 
 pub use calls::allowed;

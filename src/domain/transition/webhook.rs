@@ -14,7 +14,6 @@ use crate::domain::MessageId;
 use crate::domain::MessageSeen;
 use crate::domain::Queue;
 use crate::domain::RawJson;
-use crate::domain::Source;
 use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
@@ -23,6 +22,7 @@ use crate::domain::transition::change::Change;
 use crate::domain::transition::reopening;
 use crate::domain::transition::reopening::Past;
 use crate::domain::transition::routing;
+use crate::domain::transition::telling::Telling;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
 pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
@@ -103,23 +103,7 @@ pub(super) fn joined(change: &mut Change<'_>, agent: &AgentRef, at: i64) {
     }
 }
 
-/// 8x8's event as the bot is told of it.
-struct Telling<'a> {
-    source: &'a Source,
-    at: i64,
-}
-
 impl Telling<'_> {
-    fn with(&self, name: &str, value: impl Serialize) -> impl Serialize {
-        let mut fields = serde_json::Map::new();
-        fields.insert("source".to_owned(), serde_json::json!(self.source));
-        Fields {
-            name: name.to_owned(),
-            value,
-            source: fields,
-        }
-    }
-
     fn joined(&self, change: &mut Change<'_>, agent: &AgentRef) {
         if enter(change, agent, self.at) {
             change.log(EventType::AgentJoined, &self.with("agent", agent));
@@ -131,25 +115,6 @@ impl Telling<'_> {
 struct Action<'a> {
     name: &'a str,
     value: &'a RawJson,
-}
-
-/// `{<name>: value, "source": {…}}`, with raw JSON in `value` left as it is.
-struct Fields<V> {
-    name: String,
-    value: V,
-    source: serde_json::Map<String, serde_json::Value>,
-}
-
-impl<V: Serialize> Serialize for Fields<V> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry(&self.name, &self.value)?;
-        for (key, value) in &self.source {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
 }
 
 /// Whether the join is worth telling. Only a join that is news moves the state.
@@ -242,12 +207,6 @@ fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
         State::Creating | State::Queued | State::Bot | State::Ended | State::Failed => {}
     }
     change.log(EventType::HandoverTransferred, &told.only_source());
-}
-
-impl Telling<'_> {
-    fn only_source(&self) -> impl Serialize {
-        serde_json::json!({"source": self.source})
-    }
 }
 
 fn user_left(change: &mut Change<'_>, told: &Telling<'_>) {

@@ -23,7 +23,7 @@ pub(in crate::http) struct UpdateBody {
 }
 
 impl UpdateBody {
-    pub(super) fn check(self, tenant: &Tenant, own: Own) -> Result<UpdateHandover, Refusal> {
+    pub(super) fn check(self, own: Own, tenant: &Tenant) -> Result<UpdateHandover, Refusal> {
         let mut faults = Faults::default();
         if self.queue_id.is_none() && self.user.is_none() {
             faults.add("", "must have `queueId` or `user`");
