@@ -58,7 +58,7 @@ fn of_command(error: &CommandError) -> Problem {
         }
         CommandError::Refused(Refused::Ended) => Problem::new(
             ProblemCode::HandoverEnded,
-            "the handover is over; create a new one to talk to an agent again",
+            "the handover is over; reopen it, or create a new one, to talk to an agent again",
         ),
         CommandError::Refused(Refused::NotActive) => Problem::new(
             ProblemCode::HandoverNotActive,

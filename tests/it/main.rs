@@ -8,6 +8,7 @@
 
 mod architecture;
 mod callbacks;
+mod ends;
 mod events_api;
 mod flows;
 mod hang_ups;

@@ -23,6 +23,8 @@ pub use next::next;
 pub use routing::Whereabouts;
 
 #[cfg(test)]
+mod reopening_tests;
+#[cfg(test)]
 mod routing_tests;
 #[cfg(test)]
 mod tests;

@@ -32,10 +32,12 @@ pub(super) fn past(change: &Change<'_>, kind: &WebhookKind, at: i64) -> Past {
     }
     let is_begin = matches!(kind, WebhookKind::Queued(_) | WebhookKind::AgentJoined(_));
     let is_old = webhook::is_old(change, at) || routing::is_old(change, at);
+    let nobody_came = change.progress.agents.nobody_ever();
     match change.state() {
         State::Creating | State::Failed if is_begin && !is_old => Past::Reopens,
         State::Creating if is_begin => Past::OfBefore,
-        State::Creating | State::Queued if is_end(kind) && change.progress.agents.nobody_ever() => Past::OfBefore,
+        State::Queued if is_old && nobody_came && matches!(kind, WebhookKind::AgentJoined(_)) => Past::OfBefore,
+        State::Creating | State::Queued if is_end(kind) && nobody_came => Past::OfBefore,
         State::Creating
         | State::Queued
         | State::Active
@@ -52,7 +54,7 @@ fn is_end(kind: &WebhookKind) -> bool {
         || matches!(kind, WebhookKind::ConversationUpdate(update) if is_idle(update))
 }
 
-/// An end that may be that of the time before: 8x8 is asked whether the conversation goes on.
+/// What may be of the time before: 8x8 is asked whether the conversation goes on.
 pub(super) fn ask(change: &mut Change<'_>) {
     if change.state() == State::Queued {
         let ask_at = change.now.plus(settling(change));
