@@ -76,7 +76,7 @@ impl Handovers {
             ..Along::default()
         };
         let changed = self
-            .change_locked(slot, &mut handover, Input::Webhook(event), along)
+            .change_locked(slot, &mut handover, self.told(slot, event), along)
             .await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
@@ -85,6 +85,17 @@ impl Handovers {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
         })
+    }
+
+    /// An event as the handover is told of it: files get links of our own.
+    fn told(&self, slot: &Slot, mut event: WebhookEvent) -> Input {
+        if let WebhookKind::Message(message) = &mut event.kind {
+            for attachment in &mut message.attachments {
+                let url = self.parts.links.url(&slot.id, &attachment.id, self.parts.clock.now());
+                attachment.url = Some(url);
+            }
+        }
+        Input::Webhook(event)
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -151,7 +162,7 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, Input::Webhook(*event), along)
+                self.change_locked(slot, handover, self.told(slot, *event), along)
                     .await?;
             }
         }

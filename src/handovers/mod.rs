@@ -1,6 +1,7 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
 mod apply;
+mod attachments;
 mod carry_out;
 mod deadlines;
 mod end;
@@ -25,6 +26,11 @@ mod update;
 
 pub use apply::Applied;
 pub use apply::ApplyError;
+pub use attachments::Files;
+pub use attachments::Found;
+pub(crate) use attachments::LONGEST_TRANSFER;
+pub use attachments::Outgoing;
+pub use attachments::Sought;
 pub use error::CommandError;
 pub use key::Key;
 pub use open::OpenHandover;
@@ -35,6 +41,7 @@ pub use send::Posted;
 pub use service::Handovers;
 pub use service::Parts;
 pub(crate) use split::split;
+pub use tenants::AttachmentRules;
 pub use tenants::Bot;
 pub use tenants::Duplicate;
 pub use tenants::Tenant;
