@@ -17,6 +17,7 @@ use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
 use crate::domain::TenantName;
 use crate::handovers::AgentNames;
+use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::QueueRule;
@@ -80,6 +81,10 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
             message_deadline: tenant.message_deadline,
+            attachments: AttachmentRules {
+                limit: u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX),
+                types: tenant.attachment_types.clone(),
+            },
         };
         tenants.insert(name.clone(), Arc::new(tenant));
     }

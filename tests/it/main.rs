@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod attachments;
 mod callbacks;
 mod events_api;
 mod flows;

@@ -27,6 +27,10 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     notes.at_least(key("message_limit"), tenant.message_limit, 100);
     notes.positive(key("message_deadline"), tenant.message_deadline);
+    notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
+    for (place, kind) in tenant.attachment_types.iter().enumerate() {
+        media_type(&key(&format!("attachment_types[{place}]")), kind, notes);
+    }
     if tenant.send_wait > tenant.message_deadline {
         notes.warn(
             key("send_wait"),
@@ -41,6 +45,19 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);
+}
+
+fn media_type(key: &str, kind: &str, notes: &mut Notes) {
+    let is_word = |word: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !word.is_empty() && word.bytes().all(fits)
+    };
+    let reads = kind
+        .split_once('/')
+        .is_some_and(|(group, name)| is_word(group) && (name == "*" || is_word(name)));
+    if !reads {
+        notes.fault(key, "must be a media type such as `application/pdf` or `image/*`");
+    }
 }
 
 /// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.
