@@ -75,9 +75,8 @@ impl Handovers {
             receipt: Some(receipt),
             ..Along::default()
         };
-        let changed = self
-            .change_locked(slot, &mut handover, Input::Webhook(event), along)
-            .await?;
+        let input = self.input(&handover, event);
+        let changed = self.change_locked(slot, &mut handover, input, along).await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
@@ -85,6 +84,14 @@ impl Handovers {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
         })
+    }
+
+    fn input(&self, handover: &Handover, event: WebhookEvent) -> Input {
+        if self.parts.tenants.passes_on(&handover.facts) {
+            Input::Passed(event)
+        } else {
+            Input::Webhook(event)
+        }
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -151,8 +158,8 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, Input::Webhook(*event), along)
-                    .await?;
+                let input = self.input(handover, *event);
+                self.change_locked(slot, handover, input, along).await?;
             }
         }
         Ok(())

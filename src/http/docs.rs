@@ -17,6 +17,7 @@ use utoipa::openapi::security::SecurityScheme;
 
 use crate::http::api;
 use crate::http::problem::CONTENT_TYPE;
+use crate::http::tokens;
 use crate::http::webhook;
 use crate::http::webhook_answer::Unproven;
 use crate::problem::FieldError;
@@ -38,6 +39,7 @@ pub fn openapi() -> openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(api);
     document.merge(webhook::paths());
+    document.merge(tokens::paths());
     document
 }
 

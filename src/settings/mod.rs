@@ -18,6 +18,7 @@ mod value;
 
 pub use bot::AuthKind;
 pub use bot::BotAuthSettings;
+pub use bot::BotFormat;
 pub use bot::BotSettings;
 pub use bot::Duplicate;
 pub use findings::Finding;
@@ -29,6 +30,7 @@ pub use load::load;
 pub use sections::AdminSettings;
 pub use sections::ServerSettings;
 pub use sections::Settings;
+pub use tenant::ClientSettings;
 pub use tenant::QueueSettings;
 pub use tenant::TenantAuth;
 pub use tenant::TenantSettings;
