@@ -23,8 +23,8 @@ use crate::oauth::answer::Answer;
 
 /// A token is renewed so long before it expires, or after three quarters of its time where that is later.
 const MARGIN: Duration = Duration::from_mins(1);
-/// A token so young is not fetched again because somebody refused it: another would be no better.
-const YOUNG: Duration = Duration::from_secs(5);
+/// So soon after a token was given up for being refused, the next is kept: another would be no better.
+const REJECT_PAUSE: Duration = Duration::from_secs(5);
 /// After a fetch that was refused: passwords that are wrong may be locked where they are checked.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
 const SILENT_PAUSE: Duration = Duration::from_secs(1);
@@ -54,6 +54,7 @@ type Fetched = Result<Answer, TokenFault>;
 struct State {
     held: Option<Held>,
     refresh_token: Option<SecretString>,
+    rejected_at: Option<Timestamp>,
     /// The last fetch failed; none is made until then.
     paused: Option<(TokenFault, Timestamp)>,
     /// Whoever is first fetches; should it give up, the next one in line does.
@@ -63,7 +64,6 @@ struct State {
 #[derive(Clone, Debug)]
 struct Held {
     authorization: HeaderValue,
-    fetched_at: Timestamp,
     renew_at: Timestamp,
     expires_at: Timestamp,
 }
@@ -100,9 +100,10 @@ impl TokenSource {
     /// Takes note that a token was refused where it was presented: the next is fetched anew.
     pub fn reject(&self, authorization: &HeaderValue, now: Timestamp) {
         let mut state = self.state();
-        let is_it = |held: &Held| held.authorization == *authorization && now.since(held.fetched_at) >= YOUNG;
-        if state.held.as_ref().is_some_and(is_it) {
+        let is_it = |held: &Held| held.authorization == *authorization;
+        if state.held.as_ref().is_some_and(is_it) && state.rejected_at.is_none_or(|at| now.since(at) >= REJECT_PAUSE) {
             state.held = None;
+            state.rejected_at = Some(now);
         }
     }
 
@@ -206,7 +207,6 @@ impl State {
         }
         self.held = Some(Held {
             authorization: answer.authorization,
-            fetched_at: now,
             renew_at: now.plus(good_for.saturating_sub(MARGIN.min(good_for / 4))),
             expires_at: now.plus(good_for),
         });
