@@ -7,10 +7,12 @@
 )]
 
 mod architecture;
+mod attachments;
 mod callbacks;
 mod ends;
 mod events_api;
 mod flows;
+mod formats;
 mod hang_ups;
 mod idempotency;
 mod operations;
@@ -23,4 +25,5 @@ mod signals;
 mod signatures;
 mod store_contract;
 mod support;
+mod tokens;
 mod upstream;
