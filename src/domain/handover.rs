@@ -15,6 +15,7 @@ use crate::domain::EndReason;
 use crate::domain::HandoverId;
 use crate::domain::Outcome;
 use crate::domain::RawJson;
+use crate::domain::Reopening;
 use crate::domain::Routing;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
@@ -89,6 +90,9 @@ pub struct Progress {
     /// Answers that said neither yes nor no.
     #[serde(default)]
     pub asked: u8,
+    /// The words that put an ended conversation into its queue again, until it is known what 8x8 made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopening: Option<Reopening>,
     /// An end that came before 8x8 answered the create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_requested: Option<EndHandover>,
@@ -166,6 +170,7 @@ impl Handover {
             transfer_seen: false,
             ask_at: None,
             asked: 0,
+            reopening: None,
             end_requested: None,
             state_mark: None,
             conversation_seen: None,

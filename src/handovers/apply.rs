@@ -116,11 +116,22 @@ impl Handovers {
         }
     }
 
-    /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
+    /// The handover an event belongs to: the newest on its conversation, or by our key in `CONVERSATION_UPDATE`. The key
+    /// names the one that made the conversation, which may have been reopened since.
     async fn route(&self, event: &WebhookEvent, receipt: &WebhookReceipt) -> Result<Option<Arc<Slot>>, StoreError> {
         let account = &receipt.account;
-        if let Some(slot) = self.session_map.on_conversation(account, &event.conversation) {
+        if let Some(slot) = self.session_map.on_conversation(account, &event.conversation)
+            && slot.handover.lock().await.state().is_live()
+        {
             return Ok(Some(slot));
+        }
+        let stored = self
+            .parts
+            .store
+            .handover_of_conversation(account, &event.conversation)
+            .await?;
+        if let Some(newest) = stored {
+            return Ok(Some(self.take_in(newest)));
         }
         if let WebhookKind::ConversationUpdate(update) = &event.kind
             && let Some(id) = &update.handover
@@ -132,12 +143,7 @@ impl Handovers {
                 return Ok(Some(slot));
             }
         }
-        let stored = self
-            .parts
-            .store
-            .handover_of_conversation(account, &event.conversation)
-            .await?;
-        Ok(stored.map(|handover| self.take_in(handover)))
+        Ok(None)
     }
 
     /// As [`Handovers::apply_kept`]; when the store is away, again when it is back. What was kept is safe meanwhile.

@@ -117,7 +117,10 @@ impl Handovers {
             if self.is_past(record) {
                 return Ok(Fate::Failed(Some(error)));
             }
-            self.pause(&mut pause, error.retry_after()).await?;
+            tokio::select! {
+                paused = self.pause(&mut pause, error.retry_after()) => paused?,
+                () = target.slot.lane.hurried(), if error.retry_after().is_none() => {}
+            }
         }
     }
 

@@ -19,6 +19,12 @@ pub enum CommandError {
     Exists(HandoverId),
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// 8x8 never had a conversation of it.
+    #[error("there is no conversation to reopen")]
+    NothingToReopen(HandoverId),
+    /// 8x8 has not confirmed yet that the user left: whatever is said now would be cut off by that.
+    #[error("the end of the handover before has not reached 8x8 yet")]
+    EndOpen(HandoverId),
     /// Neither the call, nor the bot, nor the tenant says which channel to use.
     #[error("no channel is configured")]
     NoChannel,

@@ -31,7 +31,7 @@ use crate::handovers::session_map::Slot;
 use crate::store::Opened;
 use crate::store::Reference;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A valid request for a handover.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ impl Handovers {
         }
     }
 
-    async fn conclude_create(
+    pub(super) async fn conclude_create(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
         asked: Result<ConversationId, ChatGatewayError>,

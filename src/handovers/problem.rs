@@ -79,6 +79,20 @@ pub(super) fn never_known(handover: &HandoverId) -> RawJson {
     raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
 }
 
+/// 8x8 shows that it does not have the words that were to reopen a conversation.
+pub(super) fn never_reopened(handover: &HandoverId) -> RawJson {
+    let detail =
+        "8x8 did not answer the message that was to reopen the conversation, and does not have it; reopen it again";
+    raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
+}
+
+/// 8x8 never said, and never showed, whether it has them.
+pub(super) fn never_known_reopened(handover: &HandoverId) -> RawJson {
+    let detail = "8x8 did not answer the message that was to reopen the conversation and could not be asked; should an agent \
+                  come for it, it is ended there. Reopen it again";
+    raw(&Problem::new(ProblemCode::UpstreamTimeout, detail).about(handover.clone()))
+}
+
 pub(super) fn of_update(error: Option<&ChatGatewayError>) -> RawJson {
     raw(&error.map_or_else(
         || Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"),

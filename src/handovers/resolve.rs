@@ -22,11 +22,13 @@ use crate::domain::Timestamp;
 use crate::domain::transition::Answer;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
+use crate::handovers::Tenant;
 use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
 use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
 use crate::handovers::split;
+use crate::store::StoreError;
 
 /// What 8x8 took may show only after a while: an absence counts when it still holds this long after the call.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -40,7 +42,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LATER_LOOK: Duration = Duration::from_mins(1);
 /// A create that could not be resolved by then is given up. Should its conversation turn up, 8x8 is told that the user
 /// left.
-const GIVE_UP: Duration = Duration::from_mins(10);
+pub(super) const GIVE_UP: Duration = Duration::from_mins(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
@@ -58,7 +60,7 @@ impl Handovers {
         part: &MessagePart,
         since: Timestamp,
     ) -> Presence {
-        let Ok(ours) = self.parts.store.messages(&target.slot.id).await else {
+        let Ok(ours) = self.posted_there(target.slot).await else {
             return Presence::CouldNotTell;
         };
         let known = Known::of(&ours, part, target.tenant.message_limit);
@@ -78,6 +80,16 @@ impl Handovers {
             Presence::Absent if !settled => Presence::CouldNotTell,
             presence => presence,
         }
+    }
+
+    /// What we posted into a conversation: in this handover, and in the one it was reopened from.
+    async fn posted_there(&self, slot: &Slot) -> Result<Vec<MessageRecord>, StoreError> {
+        let from = slot.handover.lock().await.facts.reopened_from.clone();
+        let mut ours = self.parts.store.messages(&slot.id).await?;
+        if let Some(from) = from {
+            ours.extend(self.parts.store.messages(&from).await?);
+        }
+        Ok(ours)
     }
 
     /// Starts looking for the conversation of a create whose answer never came.
@@ -104,31 +116,53 @@ impl Handovers {
             let Some(tenant) = self.tenant_of(slot).await else {
                 return;
             };
-            let asked_at = self.parts.clock.now();
-            let found = tokio::select! {
+            let known = tokio::select! {
                 () = stop.cancelled() => return,
-                found = tenant.chat_gateway.newest(LOOK_AT) => found,
+                known = self.what_became(slot, &tenant, since) => known,
             };
-            let input = match found {
-                Ok(found) => match ours(&found, &slot.id) {
-                    Some(conversation) => Input::Created(conversation),
-                    None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id) => {
-                        Input::NotCreated(problem::never_taken(&slot.id))
-                    }
-                    None if asked_at >= since.plus(GIVE_UP) => Input::NotCreated(problem::never_known(&slot.id)),
-                    None => continue,
-                },
-                Err(_) if asked_at >= since.plus(GIVE_UP) => Input::NotCreated(problem::never_known(&slot.id)),
-                Err(error) => {
-                    tracing::debug!(handover.id = %slot.id, error = %error, "8x8 could not say whether it took the conversation");
-                    continue;
-                }
-            };
+            let Some(input) = known else { continue };
             match self.bind(slot, input).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(handover.id = %slot.id, error = %error, "the fate of a create could not be recorded yet");
                 }
+            }
+        }
+    }
+
+    /// What became of a create, once 8x8 shows it or it is given up.
+    async fn what_became(&self, slot: &Arc<Slot>, tenant: &Tenant, since: Timestamp) -> Option<Input> {
+        let (reopening, conversation, created_at) = {
+            let handover = slot.handover.lock().await;
+            let progress = &handover.progress;
+            (
+                progress.reopening.clone(),
+                progress.conversation.clone(),
+                handover.facts.created_at,
+            )
+        };
+        if let (Some(words), Some(conversation)) = (reopening, conversation) {
+            let target = Target {
+                slot,
+                tenant,
+                conversation: &conversation,
+            };
+            return self.what_became_of_words(&target, &words, created_at, since).await;
+        }
+        let asked_at = self.parts.clock.now();
+        match tenant.chat_gateway.newest(LOOK_AT).await {
+            Ok(found) => match ours(&found, &slot.id) {
+                Some(conversation) => Some(Input::Created(conversation)),
+                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id) => {
+                    Some(Input::NotCreated(problem::never_taken(&slot.id)))
+                }
+                None if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
+                None => None,
+            },
+            Err(_) if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
+            Err(error) => {
+                tracing::debug!(handover.id = %slot.id, error = %error, "8x8 could not say whether it took the conversation");
+                None
             }
         }
     }

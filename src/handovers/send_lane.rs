@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::domain::Call;
 use crate::domain::CallRecord;
@@ -21,12 +24,20 @@ use crate::handovers::ticket::Ticket;
 const CAPACITY: usize = 64;
 
 #[derive(Debug, Default)]
-pub(super) struct SendLane(Mutex<Waiting>);
+pub(super) struct SendLane {
+    waiting: Mutex<Waiting>,
+    /// A call was done with.
+    went_on: Notify,
+    /// Somebody waits for the call that is being repeated now.
+    hurry: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
     calls: VecDeque<Item>,
     running: bool,
+    /// 8x8 is being told that the user left.
+    leaving: bool,
 }
 
 #[derive(Debug)]
@@ -48,11 +59,39 @@ impl SendLane {
 
     /// The next call, or `None` when the worker is to end: whoever adds a call then starts another.
     fn next(&self) -> Option<Item> {
-        self.with(|waiting| {
+        let next = self.with(|waiting| {
             let next = waiting.calls.pop_front();
             waiting.running = next.is_some();
+            waiting.leaving = next.as_ref().is_some_and(Item::is_leave);
             next
-        })
+        });
+        self.went_on.notify_waiters();
+        next
+    }
+
+    /// Waits until 8x8 has confirmed that the user left, where it is being told, and has it told again at once. Whether it
+    /// has in time.
+    pub(super) async fn left(&self, at_most: Duration) -> bool {
+        let waits = async {
+            loop {
+                let went_on = self.went_on.notified();
+                if !self.leave_is_open() {
+                    return;
+                }
+                self.hurry.notify_one();
+                went_on.await;
+            }
+        };
+        tokio::time::timeout(at_most, waits).await.is_ok()
+    }
+
+    /// Ends when somebody waits for the call that is being repeated.
+    pub(super) async fn hurried(&self) {
+        self.hurry.notified().await;
+    }
+
+    fn leave_is_open(&self) -> bool {
+        self.with(|waiting| waiting.leaving || waiting.calls.iter().any(Item::is_leave))
     }
 
     /// The parts of a message that follow the one that failed.
@@ -72,12 +111,7 @@ impl SendLane {
 
     /// Whether 8x8 is still to be told that the user left.
     pub(super) fn leave_waits(&self) -> bool {
-        self.with(|waiting| {
-            waiting
-                .calls
-                .iter()
-                .any(|item| matches!(item.record.call, Call::UserLeaves { .. }))
-        })
+        self.with(|waiting| waiting.calls.iter().any(Item::is_leave))
     }
 
     /// Adds calls; whether a worker must be started for them.
@@ -91,7 +125,13 @@ impl SendLane {
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Item {
+    fn is_leave(&self) -> bool {
+        matches!(self.record.call, Call::UserLeaves { .. })
     }
 }
 

@@ -107,6 +107,9 @@ problems! {
     CreateProblems = InvalidRequest, Unauthorized, HandoverExists, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
         PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout,
         StoreUnavailable, Internal;
+    ReopenProblems = InvalidRequest, Unauthorized, NotFound, HandoverExists, HandoverEnded, HandoverNotActive, IdempotencyInProgress,
+        IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable,
+        UpstreamTimeout, StoreUnavailable, Internal;
     UpdateProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, PayloadTooLarge, UnsupportedMediaType,
         RateLimited, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
     /// Of a call that changes one handover and takes an idempotency key.
@@ -176,6 +179,7 @@ mod tests {
             ("/v1/handovers/{id}/thinking", "post"),
             ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),
+            ("/v1/handovers/{id}/reopen", "post"),
             ("/v1/handovers/{id}/attachments", "post"),
             ("/v1/handovers/{id}/attachments/{attachmentId}", "get"),
             ("/v1/handovers/{id}/events", "get"),

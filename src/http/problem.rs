@@ -21,6 +21,8 @@ pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// Seconds after which a store that was not there may be back.
 const STORE_AGAIN: u64 = 2;
+/// Seconds after which 8x8 may have confirmed an end.
+const END_AGAIN: u64 = 5;
 /// Seconds after which a handover's lane may have room again.
 const LANE_AGAIN: u64 = 1;
 
@@ -51,17 +53,19 @@ fn of_command(error: &CommandError) -> Problem {
     match error {
         CommandError::NotFound => *no_handover(),
         CommandError::Exists(id) => {
-            let detail = "this botSessionId has a live handover already; go on with it, or end it first";
+            let detail = "this botSessionId, or the conversation, has a live handover already; go on with it, or end it first";
             Problem::new(ProblemCode::HandoverExists, detail).about(id.clone())
         }
         CommandError::Refused(Refused::Ended) => Problem::new(
             ProblemCode::HandoverEnded,
-            "the handover is over; create a new one to talk to an agent again",
+            "the handover is over; reopen it, or create a new one, to talk to an agent again",
         ),
         CommandError::Refused(Refused::NotActive) => Problem::new(
             ProblemCode::HandoverNotActive,
             "the handover's present state does not allow this call; see its `state`",
         ),
+        CommandError::NothingToReopen(id) => nothing_to_reopen().about(id.clone()),
+        CommandError::EndOpen(id) => end_open().about(id.clone()),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
             "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
@@ -105,6 +109,16 @@ fn of_command(error: &CommandError) -> Problem {
         CommandError::Store(error) => of_store(error),
         CommandError::CutOff(_) => *internal(),
     }
+}
+
+fn nothing_to_reopen() -> Problem {
+    let detail = "8x8 never had a conversation of this handover, so there is nothing to reopen; create a new one";
+    Problem::new(ProblemCode::HandoverEnded, detail)
+}
+
+fn end_open() -> Problem {
+    let detail = "8x8 has not confirmed yet that this conversation is over; it is still being told, try again";
+    Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(END_AGAIN)
 }
 
 fn of_store(error: &StoreError) -> Problem {

@@ -9,6 +9,7 @@
 mod architecture;
 mod attachments;
 mod callbacks;
+mod ends;
 mod events_api;
 mod flows;
 mod formats;
@@ -18,6 +19,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod reopen;
 mod routing;
 mod signals;
 mod signatures;

@@ -158,6 +158,9 @@ impl<'a> Change<'a> {
     }
 
     fn close(&mut self, state: State) {
+        if let Some(words) = &mut self.progress.reopening {
+            words.forget_words();
+        }
         self.progress.state = state;
         self.progress.ended_at = Some(self.now);
         self.progress.queued_since = None;

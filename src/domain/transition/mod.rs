@@ -8,7 +8,9 @@ mod change;
 mod deadlines;
 mod next;
 mod problem;
+mod reopening;
 mod routing;
+mod telling;
 mod webhook;
 
 pub use calls::allowed;
@@ -20,6 +22,8 @@ pub use next::Refused;
 pub use next::next;
 pub use routing::Whereabouts;
 
+#[cfg(test)]
+mod reopening_tests;
 #[cfg(test)]
 mod routing_tests;
 #[cfg(test)]

@@ -14,13 +14,15 @@ use crate::domain::MessageId;
 use crate::domain::MessageSeen;
 use crate::domain::Queue;
 use crate::domain::RawJson;
-use crate::domain::Source;
 use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::reopening;
+use crate::domain::transition::reopening::Past;
 use crate::domain::transition::routing;
+use crate::domain::transition::telling::Telling;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
 pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
@@ -29,8 +31,16 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
         source,
         kind,
     } = event;
-    accept(change, conversation);
     let at = source.timestamp.unwrap_or(change.now.as_millis());
+    match reopening::past(change, &kind, at) {
+        Past::OfBefore => return reopening::ask(change),
+        Past::Reopens => {
+            accept(change, conversation);
+            reopening::turned_up(change);
+        }
+        Past::No if change.progress.reopening.is_some() => {}
+        Past::No => accept(change, conversation),
+    }
     let told = Telling { source: &source, at };
     match kind {
         WebhookKind::ConversationUpdate(update) => conversation_update(change, &told, update),
@@ -89,7 +99,11 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.queued_since = Some(change.now);
     change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
+    let words = change.progress.reopening.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
+    if let Some(words) = words {
+        reopening::taken(change, words);
+    }
     if let Some(end) = end {
         change.end_and_leave(EndReason::Cancelled, end.message);
     }
@@ -102,23 +116,7 @@ pub(super) fn joined(change: &mut Change<'_>, agent: &AgentRef, at: i64) {
     }
 }
 
-/// 8x8's event as the bot is told of it.
-struct Telling<'a> {
-    source: &'a Source,
-    at: i64,
-}
-
 impl Telling<'_> {
-    fn with(&self, name: &str, value: impl Serialize) -> impl Serialize {
-        let mut fields = serde_json::Map::new();
-        fields.insert("source".to_owned(), serde_json::json!(self.source));
-        Fields {
-            name: name.to_owned(),
-            value,
-            source: fields,
-        }
-    }
-
     fn joined(&self, change: &mut Change<'_>, agent: &AgentRef) {
         if enter(change, agent, self.at) {
             change.log(EventType::AgentJoined, &self.with("agent", agent));
@@ -130,25 +128,6 @@ impl Telling<'_> {
 struct Action<'a> {
     name: &'a str,
     value: &'a RawJson,
-}
-
-/// `{<name>: value, "source": {…}}`, with raw JSON in `value` left as it is.
-struct Fields<V> {
-    name: String,
-    value: V,
-    source: serde_json::Map<String, serde_json::Value>,
-}
-
-impl<V: Serialize> Serialize for Fields<V> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry(&self.name, &self.value)?;
-        for (key, value) in &self.source {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
 }
 
 /// Whether the join is worth telling. Only a join that is news moves the state.
@@ -243,12 +222,6 @@ fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
     change.log(EventType::HandoverTransferred, &told.only_source());
 }
 
-impl Telling<'_> {
-    fn only_source(&self) -> impl Serialize {
-        serde_json::json!({"source": self.source})
-    }
-}
-
 fn user_left(change: &mut Change<'_>, told: &Telling<'_>) {
     if change.state().is_live() && !is_old(change, told.at) {
         change.end(EndReason::UserLeft);
@@ -269,6 +242,7 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
     // An assignment says who has the conversation, not when they came: it stands after they left. One never seen came.
     if let Some(agent) = &update.agent
         && change.progress.agents.get(&agent.id).is_none()
+        && !reopening::may_be_of_before(change)
     {
         told.joined(change, agent);
     }
@@ -313,7 +287,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         .and_then(|agent| agent.name.clone());
     let id = MessageId::generate(change.now);
     change.progress.last_message_at = change.now;
-    if message.sender_type == "agent" {
+    if message.sender_type == "agent" && !routing::is_old(change, told.at) {
         // Somebody is there, though the join was not told yet: the wait in the queue is over.
         change.progress.queued_since = None;
         change.progress.routing.since = None;
@@ -369,6 +343,6 @@ fn mark(change: &mut Change<'_>, at: i64) {
 }
 
 /// Older, by 8x8's clock, than what last moved the state.
-fn is_old(change: &Change<'_>, at: i64) -> bool {
+pub(super) fn is_old(change: &Change<'_>, at: i64) -> bool {
     change.progress.state_mark.is_some_and(|mark| at < mark)
 }

@@ -14,6 +14,7 @@ mod language;
 mod messages;
 mod multipart;
 mod queues_body;
+mod reopen;
 mod routes;
 mod signals;
 mod state;

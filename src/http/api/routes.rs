@@ -10,6 +10,7 @@ use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::reopen;
 use crate::http::api::signals;
 use crate::http::api::upload;
 
@@ -22,6 +23,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::thinking))
         .routes(routes!(signals::read_receipt))
         .routes(routes!(end::end))
+        .routes(routes!(reopen::reopen))
 }
 
 /// Files: bounded by their own pauses and sizes.

@@ -1,0 +1,187 @@
+//! A bot talks on in a conversation that is over: a new handover on it, and the words that put it into its queue again.
+//!
+//! The intent is written first and the words are posted once. Whatever 8x8 does not answer is looked for among its messages.
+
+use std::sync::Arc;
+
+use crate::chat_gateway::ChatGatewayError;
+use crate::domain::AuthorType;
+use crate::domain::Call;
+use crate::domain::CallId;
+use crate::domain::CallRecord;
+use crate::domain::ConversationId;
+use crate::domain::Handover;
+use crate::domain::HandoverId;
+use crate::domain::MessageId;
+use crate::domain::MessagePart;
+use crate::domain::Reopening;
+use crate::domain::State;
+use crate::domain::Timestamp;
+use crate::domain::transition::Input;
+use crate::domain::transition::Refused;
+use crate::handovers::Bot;
+use crate::handovers::CommandError;
+use crate::handovers::Handovers;
+use crate::handovers::Key;
+use crate::handovers::carry_out::Target;
+use crate::handovers::open::FIRST_PAUSE;
+use crate::handovers::problem;
+use crate::handovers::resolve::GIVE_UP;
+use crate::handovers::resolve::Presence;
+use crate::handovers::split;
+use crate::store::Opened;
+use crate::store::Reference;
+
+/// A valid request to reopen a handover.
+#[derive(Clone, Debug)]
+pub struct ReopenHandover {
+    pub handover: HandoverId,
+    pub text: String,
+    pub request_sha256: [u8; 32],
+}
+
+impl Handovers {
+    pub async fn reopen(
+        self: &Arc<Self>,
+        bot: &Arc<Bot>,
+        command: ReopenHandover,
+        key: Option<Key>,
+    ) -> Result<Handover, CommandError> {
+        let (this, bot) = (Arc::clone(self), Arc::clone(bot));
+        self.parts
+            .supervisor
+            .finish(async move { this.reopen_now(&bot, command, key).await })
+            .await?
+    }
+
+    async fn reopen_now(
+        self: &Arc<Self>,
+        bot: &Bot,
+        command: ReopenHandover,
+        key: Option<Key>,
+    ) -> Result<Handover, CommandError> {
+        let before = self.get(&bot.name, &command.handover).await?;
+        let conversation = reopenable(&before)?;
+        self.end_confirmed(bot, &before, &conversation).await?;
+        let now = self.parts.clock.now();
+        let words = Reopening {
+            message: MessageId::generate(now),
+            request_sha256: command.request_sha256,
+            parts: split(&command.text, bot.tenant.message_limit),
+            deadline: bot.tenant.message_deadline,
+            text: command.text,
+        };
+        let first = words.parts.first().cloned().unwrap_or_default();
+        let queue = before.progress.queue.as_ref();
+        let chain = queue.map(|queue| bot.tenant.chain(&queue.id)).unwrap_or_default();
+        let handover = before.reopened(words, chain, now);
+        let reference = Reference::Handover(handover.id().clone());
+        let claim = key.as_ref().map(|key| key.claim(&bot.name, reference, now));
+        match self.parts.store.open(handover.clone(), claim).await? {
+            Opened::Done => {}
+            Opened::SessionTaken(taken) => return Err(CommandError::Exists(taken)),
+            Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
+        }
+        let slot = self.take_in(handover);
+        let asked = self.post_words(bot, &conversation, &first).await;
+        self.conclude_create(&slot, asked, bot, key).await?;
+        let handover = slot.handover.lock().await.clone();
+        Ok(handover)
+    }
+
+    /// Whoever stood on the conversation last must be known to have left: the call that says so would end what follows.
+    async fn end_confirmed(
+        self: &Arc<Self>,
+        bot: &Bot,
+        before: &Handover,
+        conversation: &ConversationId,
+    ) -> Result<(), CommandError> {
+        let account = &before.facts.account;
+        let newest = self.parts.store.handover_of_conversation(account, conversation).await?;
+        let newest = newest.map_or_else(|| before.id().clone(), |newest| newest.facts.id.clone());
+        let Some(slot) = self.slot(&newest).await? else {
+            return Ok(());
+        };
+        if slot.handover.lock().await.state().is_live() {
+            return Err(CommandError::Exists(newest));
+        }
+        if slot.lane.left(bot.tenant.send_wait).await {
+            Ok(())
+        } else {
+            Err(CommandError::EndOpen(before.id().clone()))
+        }
+    }
+
+    /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
+    async fn post_words(
+        &self,
+        bot: &Bot,
+        conversation: &ConversationId,
+        text: &str,
+    ) -> Result<ConversationId, ChatGatewayError> {
+        let clock = &self.parts.clock;
+        let until = clock.now().plus(bot.tenant.send_wait);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let posted = bot
+                .tenant
+                .chat_gateway
+                .post(conversation, AuthorType::User, Some(text), &[]);
+            let error = match posted.await {
+                Ok(()) => return Ok(conversation.clone()),
+                Err(error) => error,
+            };
+            let wait = pause.max(error.retry_after().unwrap_or_default());
+            if !error.is_provably_unsent() || clock.now().plus(wait) > until {
+                return Err(error);
+            }
+            clock.sleep(wait).await;
+            pause *= 2;
+        }
+    }
+
+    /// Looks for the words that were to reopen a conversation. `None` while nobody can tell.
+    pub(super) async fn what_became_of_words(
+        &self,
+        target: &Target<'_>,
+        words: &Reopening,
+        created_at: Timestamp,
+        since: Timestamp,
+    ) -> Option<Input> {
+        let part = MessagePart {
+            message: words.message.clone(),
+            client_message_id: None,
+            last: words.parts.len() == 1,
+            author: AuthorType::User,
+            text: words.parts.first().cloned(),
+            cards: Vec::new(),
+        };
+        let now = self.parts.clock.now();
+        let record = CallRecord {
+            id: CallId::generate(now),
+            handover: target.slot.id.clone(),
+            call: Call::PostMessage(part.clone()),
+            created_at,
+            deadline: since.plus(GIVE_UP),
+        };
+        match self.find_message(target, &record, &part, since).await {
+            Presence::Present => Some(Input::Created(target.conversation.clone())),
+            Presence::Absent => Some(Input::NotCreated(problem::never_reopened(&target.slot.id))),
+            Presence::CouldNotTell if now >= record.deadline => {
+                Some(Input::NotCreated(problem::never_known_reopened(&target.slot.id)))
+            }
+            Presence::CouldNotTell => None,
+        }
+    }
+}
+
+/// The conversation of a handover that is over.
+fn reopenable(handover: &Handover) -> Result<ConversationId, CommandError> {
+    match (handover.state(), &handover.progress.conversation) {
+        (State::Ended, Some(conversation)) => Ok(conversation.clone()),
+        (State::Ended | State::Failed, _) => Err(CommandError::NothingToReopen(handover.id().clone())),
+        (State::Creating | State::Queued | State::Active | State::Transferring | State::Bot, _) => {
+            Err(CommandError::Refused(Refused::NotActive))
+        }
+    }
+}
