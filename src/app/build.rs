@@ -102,6 +102,8 @@ pub(super) fn bots(
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
             max_age: bot.max_age,
+            inbound_channels: bot.inbound_channels.clone(),
+            accept_conversation_active: bot.accept_conversation_active,
         };
         bots.insert(name.clone(), Arc::new(bot));
     }

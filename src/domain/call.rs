@@ -8,6 +8,7 @@ use crate::domain::CallId;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::RawJson;
+use crate::domain::ScheduleHandBack;
 use crate::domain::Timestamp;
 use crate::domain::User;
 
@@ -32,6 +33,12 @@ pub enum Call {
     Update {
         queue_id: Option<String>,
         user: Option<Box<User>>,
+    },
+    /// Repeatable: 8x8 takes one a conversation, and says so of a second.
+    HandBack {
+        asked: ScheduleHandBack,
+        /// An earlier try may have been taken: that there is one already means that it was.
+        perhaps_there: bool,
     },
 }
 

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::domain::ConversationId;
 use crate::domain::Handover;
+use crate::domain::Origin;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
+use crate::handovers::inbound::Place;
+use crate::handovers::placing::is_unstarted;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
 use crate::handovers::service::Changed;
@@ -47,7 +50,9 @@ impl Handovers {
     }
 
     async fn apply_now(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
-        if let Some(slot) = self.route(&event, &receipt).await? {
+        if let Some(slot) = self.route(&event, &receipt).await?
+            && !self.begins_anew(&slot, &event).await
+        {
             return self.apply_to(&slot, event, receipt).await;
         }
         if is_ephemeral(&event) {
@@ -58,8 +63,13 @@ impl Handovers {
         // The create call may have been answered between the look and the keeping.
         if let Some(slot) = self.session_map.on_conversation(&account, &event.conversation) {
             let mut handover = slot.handover.lock().await;
-            self.apply_kept_now_or_later(&slot, &mut handover).await;
+            if takes_kept(&handover) {
+                self.apply_kept_now_or_later(&slot, &mut handover).await;
+                return Ok(Applied::from(kept));
+            }
         }
+        let conversation = event.conversation;
+        self.look_into(Place { account, conversation });
         Ok(Applied::from(kept))
     }
 
@@ -70,6 +80,10 @@ impl Handovers {
         receipt: WebhookReceipt,
     ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
+        if is_unstarted(&handover) {
+            // What came before it was known is told first.
+            self.apply_kept(slot, &mut handover).await?;
+        }
         let was_bound = handover.progress.conversation.is_some();
         let along = Along {
             receipt: Some(receipt),
@@ -187,6 +201,12 @@ impl From<Kept> for Applied {
             Kept::Seen { same_body } => Self::Repeated { same_body },
         }
     }
+}
+
+/// What was kept for a conversation goes to the handover that stands on it; to one that is over only where a later one
+/// cannot begin.
+pub(super) fn takes_kept(handover: &Handover) -> bool {
+    handover.state().is_live() || handover.facts.origin == Origin::Bot
 }
 
 /// Worth nothing later.

@@ -2,11 +2,16 @@
 
 mod apply;
 mod carry_out;
+mod channels;
 mod deadlines;
 mod end;
 mod error;
+mod hand_back;
+mod inbound;
 mod key;
 mod open;
+mod openers;
+mod placing;
 pub mod problem;
 mod reads;
 mod resolve;

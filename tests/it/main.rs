@@ -7,9 +7,11 @@
 )]
 
 mod architecture;
+mod bot_first;
 mod callbacks;
 mod events_api;
 mod flows;
+mod hand_back;
 mod hang_ups;
 mod idempotency;
 mod operations;

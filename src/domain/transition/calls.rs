@@ -20,6 +20,7 @@ use crate::domain::State;
 use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::transition::Refused;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 
 /// A re-route or a change of the user is worth carrying out for this long.
@@ -47,6 +48,7 @@ pub(super) fn send(change: &mut Change<'_>, message: SendMessage) -> Result<(), 
         change.call(Call::PostMessage(part), deadline);
     }
     change.progress.last_message_at = change.now;
+    bot_phase::remember(change, author, &message.parts);
     change.record(MessageRecord {
         id: message.id,
         handover: change.before().id().clone(),
@@ -68,6 +70,7 @@ pub(super) fn update(change: &mut Change<'_>, update: UpdateHandover) -> Result<
     if update.queue_id.is_some() && !matches!(change.state(), State::Queued | State::Bot) {
         return Err(Refused::NotActive);
     }
+    bot_phase::asks_for(change, update.queue_id.as_deref());
     change.call(
         Call::Update {
             queue_id: update.queue_id,
@@ -89,7 +92,7 @@ pub(super) fn end(change: &mut Change<'_>, end: EndHandover) -> Result<(), Refus
         return Ok(());
     }
     allowed(change.state())?;
-    let reason = if change.progress.agents.nobody_ever() {
+    let reason = if change.progress.agents.nobody_ever() && change.state() != State::Bot {
         EndReason::Cancelled
     } else {
         end.reason

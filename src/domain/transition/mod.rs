@@ -3,6 +3,7 @@
 //! `next` is the only way a handover changes. The caller holds the handover's lock, commits the transition and only then
 //! lets memory follow.
 
+mod bot_phase;
 mod calls;
 mod change;
 mod deadlines;

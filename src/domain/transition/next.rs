@@ -10,12 +10,14 @@ use crate::domain::Handover;
 use crate::domain::MessageId;
 use crate::domain::MessageStatus;
 use crate::domain::RawJson;
+use crate::domain::ScheduleHandBack;
 use crate::domain::SendMessage;
 use crate::domain::Timestamp;
 use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::transition::Transition;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines;
@@ -36,6 +38,14 @@ pub enum Input {
     Updated(Box<User>),
     /// A change that 8x8 did not carry out.
     UpdateFailed(RawJson),
+    HandBack(ScheduleHandBack),
+    /// 8x8 took the hand-back.
+    HandBackScheduled,
+    /// 8x8 did not take it, or never said whether it did; with the problem the bot is told.
+    HandBackFailed {
+        problem: RawJson,
+        may_be_there: bool,
+    },
     End(EndHandover),
     /// The fate of a message changed after the bot was answered.
     MessageFate {
@@ -69,10 +79,16 @@ pub enum Refused {
     Ended,
     #[error("the handover is not in a state that allows this")]
     NotActive,
+    /// 8x8 takes one hand-back a conversation.
+    #[error("the hand-back is scheduled already")]
+    HandBackTaken,
+    #[error("the hand-back is being scheduled")]
+    HandBackUnderWay,
 }
 
 pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transition, Refused> {
     let mut change = Change::of(handover, now);
+    bot_phase::start(&mut change);
     match input {
         Input::Webhook(event) => webhook::apply(&mut change, event),
         Input::Created(conversation) => webhook::accept(&mut change, conversation),
@@ -82,6 +98,11 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         Input::Updated(user) => calls::updated(&mut change, *user),
         Input::UpdateFailed(problem) => {
             change.log(EventType::UpdateFailed, &serde_json::json!({"problem": problem}));
+        }
+        Input::HandBack(asked) => bot_phase::hand_back(&mut change, asked)?,
+        Input::HandBackScheduled => bot_phase::scheduled(&mut change),
+        Input::HandBackFailed { problem, may_be_there } => {
+            bot_phase::not_scheduled(&mut change, &problem, may_be_there);
         }
         Input::End(end) => calls::end(&mut change, end)?,
         Input::MessageFate {

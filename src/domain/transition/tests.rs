@@ -21,6 +21,7 @@ fn facts() -> Facts {
         metadata: None,
         callback_url: None,
         reopened_from: None,
+        arrival: None,
         timers: Timers {
             queue: Some(Duration::from_mins(10)),
             idle: Some(Duration::from_mins(30)),
@@ -258,7 +259,7 @@ fn problem() -> Input {
     Input::UpdateFailed(RawJson::parse("{}").unwrap())
 }
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 25] = [
     "created",
     "not created",
     "queued",
@@ -277,6 +278,9 @@ const NAMES: [&str; 22] = [
     "reroute",
     "tell user",
     "end",
+    "hand back",
+    "hand back scheduled",
+    "hand back failed",
     "fate",
     "update failed",
     "deadline",
@@ -303,6 +307,12 @@ fn input(name: &str) -> Input {
         "reroute" => reroute(),
         "tell user" => tell_user(),
         "end" => end(),
+        "hand back" => Input::HandBack(ScheduleHandBack::default()),
+        "hand back scheduled" => Input::HandBackScheduled,
+        "hand back failed" => Input::HandBackFailed {
+            problem: RawJson::parse("{}").unwrap(),
+            may_be_there: false,
+        },
         "fate" => fate(),
         "update failed" => problem(),
         "deadline" => Input::Deadline,
@@ -415,6 +425,17 @@ fn table(name: &str) -> [&'static str; 7] {
         "reroute" => ["refused", "queued", "refused", "refused", "bot", "over", "over"],
         "tell user" => ["creating", "queued", "active", "transferring", "bot", "over", "over"],
         "end" => ["creating", ENDED, ENDED, ENDED, ENDED, "over", "over"],
+        "hand back" => ["refused", "queued", "active", "transferring", "refused", "over", "over"],
+        "hand back scheduled" => ["-", "-", "-", "-", "-", "-", "-"],
+        "hand back failed" => [
+            "creating handover.update_failed",
+            "queued handover.update_failed",
+            "active handover.update_failed",
+            "transferring handover.update_failed",
+            "bot handover.update_failed",
+            "-",
+            "-",
+        ],
         "fate" => [
             "creating message.status",
             "queued message.status",
@@ -448,6 +469,7 @@ fn outcome(state: State, name: &str) -> String {
     );
     match walk.apply(input(name)) {
         Err(Refused::NotActive) => return "refused".to_owned(),
+        Err(Refused::HandBackTaken | Refused::HandBackUnderWay) => return "taken".to_owned(),
         Err(Refused::Ended) => return "over".to_owned(),
         Ok(()) => {}
     }

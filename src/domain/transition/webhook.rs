@@ -19,6 +19,7 @@ use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
@@ -151,6 +152,7 @@ fn enter(change: &mut Change<'_>, agent: &AgentRef, at: i64) -> bool {
                 change.progress.asked = 0;
                 change.progress.last_message_at = change.now;
                 mark(change, at);
+                bot_phase::agent_came(change);
             }
             true
         }
@@ -188,12 +190,7 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
     let old = is_old(change, told.at);
     match change.state() {
         State::Queued if !old => change.progress.queue = Some(queue.clone()),
-        State::Bot if !old => {
-            change.progress.state = State::Queued;
-            change.progress.queued_since = Some(change.now);
-            change.progress.queue = Some(queue.clone());
-            mark(change, told.at);
-        }
+        State::Bot if !old => bot_phase::waits_in(change, queue.clone(), told.at),
         State::Transferring if !old => {
             change.progress.transfer_seen = true;
             change.progress.queue = Some(queue.clone());
@@ -231,6 +228,7 @@ impl Telling<'_> {
 
 fn user_left(change: &mut Change<'_>, told: &Telling<'_>) {
     if change.state().is_live() && !is_old(change, told.at) {
+        mark(change, told.at);
         change.end(EndReason::UserLeft);
     }
 }
@@ -242,7 +240,8 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
     let old = is_old(change, told.at);
     if update.state == Some(ConversationState::Idle) {
         if !old {
-            change.end(EndReason::AgentEnded);
+            mark(change, told.at);
+            change.end(bot_phase::idle_reason(change.state()));
         }
         return;
     }
@@ -251,6 +250,9 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
         && change.progress.agents.get(&agent.id).is_none()
     {
         told.joined(change, agent);
+    }
+    if !old {
+        bot_phase::updated(change, &update, told.source, told.at);
     }
     if let Some(id) = update.queue_id
         && change.state() == State::Queued
@@ -285,7 +287,11 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
-    if is_echo(change.state(), message) {
+    let users = bot_phase::Users {
+        source: told.source,
+        at: told.at,
+    };
+    if bot_phase::is_echo(change, message, &users) {
         return;
     }
     let known = change
@@ -313,28 +319,17 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
     change.log(EventType::MessageCreated, &told.with("message", said));
 }
 
-/// What the bot posted comes back as an event. Only where the bot leads is the user someone else's voice.
-fn is_echo(state: State, message: &MessageSeen) -> bool {
-    match message.sender_type.as_str() {
-        "bot" => true,
-        // Nobody posts as these but 8x8, whatever the mark says.
-        "agent" | "system" => false,
-        "user" => state != State::Bot || message.is_echo,
-        _ => message.is_echo,
-    }
-}
-
 fn typing(change: &mut Change<'_>, told: &Telling<'_>, typing: &serde_json::Value) {
     if change.state().is_live() {
         change.tell(EventType::AgentTyping, &told.with("typing", typing));
     }
 }
 
-fn mark(change: &mut Change<'_>, at: i64) {
+pub(super) fn mark(change: &mut Change<'_>, at: i64) {
     change.progress.state_mark = change.progress.state_mark.max(Some(at));
 }
 
 /// Older, by 8x8's clock, than what last moved the state.
-fn is_old(change: &Change<'_>, at: i64) -> bool {
+pub(super) fn is_old(change: &Change<'_>, at: i64) -> bool {
     change.progress.state_mark.is_some_and(|mark| at < mark)
 }

@@ -55,8 +55,9 @@ pub(in crate::http) struct CreateBody {
     #[serde(default)]
     #[schema(ignore)]
     queues: Vec<IgnoredAny>,
-    /// Only `false`.
-    hand_back: Option<bool>,
+    /// Whether the bot is to lead again after the agents; scheduled when the first of them joins.
+    #[serde(default)]
+    hand_back: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -97,7 +98,7 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(self.availability.as_deref(), &self.queues, self.hand_back, &mut faults);
+        not_built_yet(self.availability.as_deref(), &self.queues, &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
@@ -119,6 +120,7 @@ impl CreateBody {
             queue_timeout: faults.duration("/timers/queue", timers.queue.as_deref()),
             idle_timeout: faults.duration("/timers/idle", timers.idle.as_deref()),
             max_age: faults.duration("/timers/maxAge", timers.max_age.as_deref()),
+            hand_back: self.hand_back,
             bot,
         };
         faults.or(open)
@@ -132,7 +134,7 @@ fn assigned_queue(assignment: AssignmentBody, faults: &mut Faults) -> Option<Str
     faults.id("/assignment/id", Some(assignment.id))
 }
 
-fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], hand_back: Option<bool>, faults: &mut Faults) {
+fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], faults: &mut Faults) {
     match availability {
         None | Some("ignore") => {}
         Some("require") => faults.add("/availability", "`require` is not supported yet; use `ignore`"),
@@ -140,12 +142,6 @@ fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], hand_back: O
     }
     if !queues.is_empty() {
         faults.add("/queues", "a list of queues is not supported yet; use `queueId`");
-    }
-    if hand_back == Some(true) {
-        faults.add(
-            "/handBack",
-            "handing back to the bot is not supported yet; leave it out, or set false",
-        );
     }
 }
 

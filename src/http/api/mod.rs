@@ -7,6 +7,7 @@ mod event_list;
 mod events;
 mod faults;
 mod follow;
+mod hand_back;
 mod handovers;
 mod history;
 mod language;
@@ -19,6 +20,7 @@ mod view;
 
 pub(super) use handovers::accepted;
 pub(super) use handovers::created;
+pub(super) use handovers::scheduled;
 pub(super) use messages::posted;
 pub(super) use routes::calls;
 pub(super) use routes::streams;

@@ -7,6 +7,7 @@ use crate::http::ApiState;
 use crate::http::api::all_events;
 use crate::http::api::end;
 use crate::http::api::events;
+use crate::http::api::hand_back;
 use crate::http::api::handovers;
 use crate::http::api::messages;
 
@@ -16,6 +17,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(handovers::get, handovers::update))
         .routes(routes!(messages::post))
         .routes(routes!(messages::typing))
+        .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
 }
 

@@ -273,6 +273,8 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         queue_timeout: None,
         idle_timeout: None,
         max_age: Duration::from_hours(24),
+        inbound_channels: Vec::new(),
+        accept_conversation_active: false,
     })
 }
 
