@@ -14,7 +14,7 @@ use crate::support::world::World;
 
 const WHATSAPP: &str = "whatsapp-1";
 
-/// `support` leads what customers begin on WhatsApp.
+/// `support` leads what customers begin on a `WhatsApp` number.
 async fn with_whatsapp(change: impl FnOnce(&mut Setup)) -> World {
     let world = World::with(|setup| {
         setup
@@ -63,11 +63,10 @@ async fn route_to(world: &World, id: &str, queue: &str) {
     world.api.patch(&path, &json!({"queueId": queue})).await.ok(202);
 }
 
-#[tokio::test]
-async fn a_customer_is_led_by_the_bot_then_by_an_agent_to_the_end() {
-    let world = with_whatsapp(|_| ()).await;
+/// A customer writes, and the bot is told of the conversation and of the words.
+async fn begins_with_the_bot(world: &World) -> (String, String) {
     let conversation = world.eight.customer(writing("What is my balance?")).await;
-    let id = handover_on(&world, &conversation).await;
+    let id = handover_on(world, &conversation).await;
     let events = world.bots.told(&id, &["conversation.started", "message.created"]).await;
     let started = events[0].data();
     assert_eq!(
@@ -90,6 +89,13 @@ async fn a_customer_is_led_by_the_bot_then_by_an_agent_to_the_end() {
         (&shown["origin"], &shown["state"], &shown["channelId"]),
         (&json!("channel"), &json!("bot"), &json!(WHATSAPP))
     );
+    (id, conversation)
+}
+
+#[tokio::test]
+async fn a_customer_is_led_by_the_bot_then_by_an_agent_to_the_end() {
+    let world = with_whatsapp(|_| ()).await;
+    let (id, conversation) = begins_with_the_bot(&world).await;
     world.api.say(&id, "It is 12 pounds. More?").await;
     let at_8x8 = world.eight.conversation(&conversation).await;
     assert_eq!(at_8x8["messages"][1]["author"], "bot");
@@ -372,7 +378,12 @@ async fn a_bot_that_ends_it_has_8x8_told_and_a_customer_who_writes_again_begins_
     })
     .await;
     world.eight.all_acknowledged().await;
-    let told = ["conversation.started", "message.created", "handover.ended"];
+    let told = [
+        "conversation.started",
+        "message.created",
+        "conversation.updated",
+        "handover.ended",
+    ];
     // Leaving and idle came after the end: they opened nothing.
     kinds(&world, &first, &told).await;
     assert_eq!(all_on(&world, &conversation).await.len(), 1);
