@@ -16,8 +16,10 @@ use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
 use crate::outbound;
 use crate::outbound::OutboundError;
@@ -73,6 +75,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
+            queue_rules: queue_rules(tenant),
             transfer_grace: tenant.transfer_grace,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
@@ -104,6 +107,8 @@ pub(super) fn bots(
             max_age: bot.max_age,
             inbound_channels: bot.inbound_channels.clone(),
             accept_conversation_active: bot.accept_conversation_active,
+            copilot: bot.copilot_url.clone(),
+            agent_names: agent_names(bot.agent_names),
         };
         bots.insert(name.clone(), Arc::new(bot));
     }
@@ -141,6 +146,23 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
     tenant.queues.iter().filter_map(named).collect()
+}
+
+const fn agent_names(setting: settings::AgentNames) -> AgentNames {
+    match setting {
+        settings::AgentNames::Full => AgentNames::Full,
+        settings::AgentNames::First => AgentNames::First,
+        settings::AgentNames::None => AgentNames::None,
+    }
+}
+
+fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
+    let rule = |queue: &QueueSettings| QueueRule {
+        max_wait: queue.max_wait,
+        fallback: queue.fallback.clone(),
+    };
+    let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
+    rules.collect()
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

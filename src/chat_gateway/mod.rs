@@ -2,6 +2,7 @@
 
 mod client;
 mod conversations;
+mod copilot;
 mod create;
 mod error;
 mod hand_back;
@@ -11,6 +12,7 @@ mod messages;
 mod properties;
 mod refusal;
 mod settings;
+mod signals;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;
@@ -18,6 +20,9 @@ mod wire;
 pub use client::ChatGateway;
 pub use conversations::Coverage;
 pub use conversations::NewestConversations;
+pub use copilot::COPILOT_PROPERTY;
+pub use copilot::CopilotFault;
+pub use copilot::CopilotLink;
 pub use create::CreateBody;
 pub use create::CreateConversation;
 pub use create::HANDOVER_PROPERTY;

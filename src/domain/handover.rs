@@ -17,6 +17,7 @@ use crate::domain::HandoverId;
 use crate::domain::Outcome;
 use crate::domain::OwnWords;
 use crate::domain::RawJson;
+use crate::domain::Routing;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::User;
@@ -79,6 +80,9 @@ pub struct Progress {
     /// Since when it waits in a queue: the queue time-out counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_since: Option<Timestamp>,
+    /// Which queues it goes through.
+    #[serde(default, skip_serializing_if = "Routing::is_default")]
+    pub routing: Routing,
     /// The last message either way: the idle time-out counts from here.
     pub last_message_at: Timestamp,
     /// A TRANSFER or its queue was seen: the agent who left is not the last.
@@ -101,9 +105,6 @@ pub struct Progress {
     pub conversation_seen: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hand_back: Option<HandBack>,
-    /// The queue the leading bot asked for: an assignment to it is the hand-over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub handing_to: Option<String>,
     /// What was posted in the user's name and may come back as the user's, newest last.
     #[serde(default, skip_serializing_if = "OwnWords::is_empty")]
     pub own_words: OwnWords,
@@ -181,6 +182,7 @@ impl Handover {
             agent_joined_at: None,
             ended_at: None,
             queued_since: None,
+            routing: Routing::default(),
             last_message_at: at,
             transfer_seen: false,
             ask_at: None,
@@ -189,7 +191,6 @@ impl Handover {
             state_mark: None,
             conversation_seen: None,
             hand_back: None,
-            handing_to: None,
             own_words: OwnWords::default(),
         };
         Self {

@@ -1,5 +1,6 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
+mod agent_names;
 mod apply;
 mod carry_out;
 mod channels;
@@ -9,10 +10,12 @@ mod error;
 mod hand_back;
 mod inbound;
 mod key;
+mod look;
 mod open;
 mod openers;
 mod placing;
 pub mod problem;
+mod queues;
 mod reads;
 mod resolve;
 mod restart;
@@ -21,6 +24,7 @@ mod send;
 mod send_lane;
 mod service;
 mod session_map;
+mod signal;
 mod split;
 mod tenants;
 mod ticket;
@@ -28,12 +32,14 @@ mod timers;
 mod typing;
 mod update;
 
+pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;
 pub use error::CommandError;
 pub use key::Key;
 pub use open::OpenHandover;
 pub use open::OpenedAs;
+pub use queues::QueueRule;
 pub use restart::RestartError;
 pub use send::PostMessage;
 pub use send::Posted;

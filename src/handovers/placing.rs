@@ -92,7 +92,7 @@ impl Handovers {
         loop {
             let looked = tokio::select! {
                 () = stop.cancelled() => return,
-                looked = self.look(place) => looked,
+                looked = self.look_once(place) => looked,
             };
             match looked {
                 Looked::Stranger => return self.inbound.end_as_stranger(place),
@@ -113,7 +113,7 @@ impl Handovers {
         }
     }
 
-    async fn look(self: &Arc<Self>, place: &Place) -> Looked {
+    async fn look_once(self: &Arc<Self>, place: &Place) -> Looked {
         let Ok(_at_once) = self.inbound.at_once.acquire().await else {
             return Looked::Later;
         };

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGateway;
+use crate::chat_gateway::CopilotLink;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::Facts;
 use crate::domain::TenantName;
+use crate::domain::User;
+use crate::handovers::AgentNames;
+use crate::handovers::QueueRule;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -19,6 +23,8 @@ pub struct Tenant {
     pub queue_id: Option<String>,
     /// What bots are told a queue is called until 8x8 says it.
     pub queue_names: HashMap<String, String>,
+    /// How long users wait in a queue, and where they go then.
+    pub queue_rules: HashMap<String, QueueRule>,
     pub transfer_grace: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,
@@ -44,6 +50,9 @@ pub struct Bot {
     pub inbound_channels: Vec<String>,
     /// Whether the bot may speak first in them.
     pub accept_conversation_active: bool,
+    /// Given to the agent with the user.
+    pub copilot: Option<CopilotLink>,
+    pub agent_names: AgentNames,
 }
 
 /// What a second create for a session with a live handover does.
@@ -58,6 +67,16 @@ pub enum Duplicate {
 pub struct Tenants {
     tenants: HashMap<TenantName, Arc<Tenant>>,
     bots: HashMap<BotName, Arc<Bot>>,
+}
+
+impl Bot {
+    /// The user as the agent is shown them.
+    pub(super) fn shown_user(&self, user: User, bot_session_id: Option<&str>) -> User {
+        match &self.copilot {
+            Some(link) => link.added_to(user, bot_session_id),
+            None => user,
+        }
+    }
 }
 
 impl Tenants {

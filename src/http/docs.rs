@@ -165,6 +165,8 @@ mod tests {
             ("/v1/handovers/{id}/messages", "post"),
             ("/v1/handovers/{id}/typing", "post"),
             ("/v1/handovers/{id}/hand-back", "post"),
+            ("/v1/handovers/{id}/thinking", "post"),
+            ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),
             ("/v1/handovers/{id}/events", "get"),
             ("/v1/events", "get"),

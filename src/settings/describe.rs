@@ -94,6 +94,8 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     );
     for (id, queue) in &tenant.queues {
         lines.maybe(&format!("queues.{id}.name"), queue.name.as_ref());
+        lines.maybe(&format!("queues.{id}.max_wait"), queue.max_wait.map(in_words));
+        lines.maybe(&format!("queues.{id}.fallback"), queue.fallback.as_ref());
     }
 }
 
@@ -116,6 +118,8 @@ fn bot(lines: &mut Lines, bot: &BotSettings) {
     lines.add("duplicate", bot.duplicate.as_str());
     lines.list("inbound_channels", &bot.inbound_channels);
     lines.add("accept_conversation_active", bot.accept_conversation_active);
+    lines.maybe("copilot_url", bot.copilot_url.as_ref().map(|_link| MASK));
+    lines.add("agent_names", bot.agent_names.as_str());
 }
 
 const MASK: &str = "***";

@@ -77,6 +77,11 @@ impl Default for TenantWebhookSettings {
 #[serde(default)]
 pub struct QueueSettings {
     pub name: Option<String>,
+    /// How long users wait in it before the fallback is tried, or the handover ends.
+    #[serde(deserialize_with = "crate::setting::optional_duration")]
+    pub max_wait: Option<Duration>,
+    /// The queue they go to then.
+    pub fallback: Option<String>,
 }
 
 choices! {

@@ -18,6 +18,8 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod routing;
+mod signals;
 mod signatures;
 mod store_contract;
 mod support;

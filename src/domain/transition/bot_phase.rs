@@ -65,7 +65,6 @@ pub(super) fn hand_back(change: &mut Change<'_>, asked: ScheduleHandBack) -> Res
 
 /// The first agent joined: a hand-back asked for at the create is due.
 pub(super) fn agent_came(change: &mut Change<'_>) {
-    change.progress.handing_to = None;
     if change.progress.hand_back == Some(HandBack::AtJoin) {
         schedule(change, ScheduleHandBack::default(), false);
     }
@@ -99,7 +98,6 @@ pub(super) fn leads_again(change: &mut Change<'_>, at: Option<i64>, extra: &impl
     change.progress.ask_at = None;
     change.progress.asked = 0;
     change.progress.queued_since = None;
-    change.progress.handing_to = None;
     change.progress.last_message_at = change.now;
     if let Some(at) = at {
         webhook::mark(change, at);
@@ -107,32 +105,11 @@ pub(super) fn leads_again(change: &mut Change<'_>, at: Option<i64>, extra: &impl
     change.log(EventType::HandedBack, extra);
 }
 
-/// The leading bot asks for an agent.
-pub(super) fn asks_for(change: &mut Change<'_>, queue_id: Option<&str>) {
-    if let (State::Bot, Some(id)) = (change.state(), queue_id) {
-        change.progress.handing_to = Some(id.to_owned());
-    }
-}
-
-/// What an update that is not old says of who leads. What 8x8 assigns a conversation to while a bot leads it is
-/// documented nowhere: only the queue the bot asked for counts.
+/// What an update that is not old says of who leads: nobody else does, after the agents.
 pub(super) fn updated(change: &mut Change<'_>, update: &ConversationUpdate, source: &Source, at: i64) {
     let is_free = update.agent.is_none() && update.queue_id.is_none();
     if may_come(change) && update.state == Some(ConversationState::Active) && is_free {
         leads_again(change, Some(at), &serde_json::json!({"source": source}));
-    }
-    if let (State::Bot, Some(id)) = (change.state(), &update.queue_id)
-        && change.progress.handing_to.as_ref() == Some(id)
-    {
-        // QUEUED tells it.
-        waits_in(
-            change,
-            Queue {
-                id: id.clone(),
-                name: None,
-            },
-            at,
-        );
     }
 }
 
@@ -141,7 +118,6 @@ pub(super) fn waits_in(change: &mut Change<'_>, queue: Queue, at: i64) {
     change.progress.state = State::Queued;
     change.progress.queued_since = Some(change.now);
     change.progress.queue = Some(queue);
-    change.progress.handing_to = None;
     webhook::mark(change, at);
 }
 

@@ -8,6 +8,8 @@ mod calls;
 mod change;
 mod deadlines;
 mod next;
+mod problem;
+mod routing;
 mod webhook;
 
 pub use calls::allowed;
@@ -17,6 +19,11 @@ pub use next::Answer;
 pub use next::Input;
 pub use next::Refused;
 pub use next::next;
+pub use routing::Whereabouts;
 
+#[cfg(test)]
+mod bot_phase_tests;
+#[cfg(test)]
+mod routing_tests;
 #[cfg(test)]
 mod tests;

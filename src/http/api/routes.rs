@@ -10,13 +10,16 @@ use crate::http::api::events;
 use crate::http::api::hand_back;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::signals;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(handovers::create, handovers::list))
         .routes(routes!(handovers::get, handovers::update))
         .routes(routes!(messages::post))
-        .routes(routes!(messages::typing))
+        .routes(routes!(signals::typing))
+        .routes(routes!(signals::thinking))
+        .routes(routes!(signals::read_receipt))
         .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
 }

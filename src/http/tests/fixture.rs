@@ -32,6 +32,7 @@ use crate::delivery::Wake;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::Handovers;
@@ -255,6 +256,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         channel_id: Some("ch-1".to_owned()),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
+        queue_rules: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
@@ -275,6 +277,8 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         max_age: Duration::from_hours(24),
         inbound_channels: Vec::new(),
         accept_conversation_active: false,
+        copilot: None,
+        agent_names: AgentNames::Full,
     })
 }
 

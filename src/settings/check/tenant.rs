@@ -13,6 +13,7 @@ use crate::settings::TenantSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::settings::WebhookProof;
 use crate::settings::check::Notes;
+use crate::settings::check::queues;
 
 pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
     let key = |field: &str| format!("tenants.{name}.{field}");
@@ -38,9 +39,7 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
             "is not shorter than `server.request_timeout`, which cuts it off",
         );
     }
-    for (id, queue) in &tenant.queues {
-        notes.optional_text(key(&format!("queues.{id}.name")), queue.name.as_deref());
-    }
+    queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);
 }
 
