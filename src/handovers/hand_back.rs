@@ -8,6 +8,7 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::ScheduleHandBack;
 use crate::domain::State;
+use crate::domain::transition;
 use crate::domain::transition::Input;
 use crate::domain::transition::Refused;
 use crate::handovers::Bot;
@@ -53,7 +54,7 @@ impl Handovers {
         }
         // Whether it is allowed matters more than whether there is a webhook.
         let before = slot.handover.lock().await.clone();
-        crate::domain::transition::next(&before, Input::HandBack(asked.clone()), self.parts.clock.now())?;
+        transition::next(&before, Input::HandBack(asked.clone()), self.parts.clock.now())?;
         if asked.webhook_id.is_none() {
             asked.webhook_id = match self.webhook_of(&bot.tenant, &before.facts.channel_id).await {
                 Ok(Some(webhook)) => Some(webhook),

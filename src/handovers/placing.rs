@@ -29,6 +29,8 @@ use crate::webhook::decode_kept;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// 8x8 may tell of a conversation before it shows it, though not for long.
+const NEVER_SHOWN: Duration = Duration::from_mins(10);
 /// As long as events are kept that belong to nobody.
 const GIVE_UP: Duration = Duration::from_hours(24);
 
@@ -40,6 +42,8 @@ enum Looked {
     Stranger,
     /// 8x8, the store or an unanswered create stands in the way.
     Later,
+    /// 8x8 does not know it.
+    Unknown,
 }
 
 impl Handovers {
@@ -96,14 +100,17 @@ impl Handovers {
             };
             match looked {
                 Looked::Stranger => return self.inbound.end_as_stranger(place),
-                Looked::Later if self.parts.clock.now() < since.plus(GIVE_UP) => {
+                Looked::Unknown if self.parts.clock.now() >= since.plus(NEVER_SHOWN) => {
+                    return self.inbound.end_as_stranger(place);
+                }
+                Looked::Later | Looked::Unknown if self.parts.clock.now() < since.plus(GIVE_UP) => {
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = self.parts.clock.sleep(pause) => {}
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Looked::Done | Looked::Later => {
+                Looked::Done | Looked::Later | Looked::Unknown => {
                     if self.inbound.end(place) != Begin::Now {
                         return;
                     }
@@ -117,12 +124,15 @@ impl Handovers {
         let Ok(_at_once) = self.inbound.at_once.acquire().await else {
             return Looked::Later;
         };
-        let looked = self.try_to_place(place).await;
-        looked.unwrap_or_else(|error| {
-            let conversation = &place.conversation;
-            tracing::warn!(%conversation, error = %error, "a conversation that began at 8x8 has no bot yet, it is looked into again");
-            Looked::Later
-        })
+        match self.try_to_place(place).await {
+            Ok(looked) => looked,
+            Err(PlacingError::ChatGateway(error)) if error.is_not_found() => Looked::Unknown,
+            Err(error) => {
+                let conversation = &place.conversation;
+                tracing::warn!(%conversation, error = %error, "a conversation that began at 8x8 has no bot yet, it is looked into again");
+                Looked::Later
+            }
+        }
     }
 
     async fn try_to_place(self: &Arc<Self>, place: &Place) -> Result<Looked, PlacingError> {

@@ -249,29 +249,40 @@ async fn an_unanswered_create_of_the_account_delays_the_opening() {
     let mut world = with_whatsapp(|_| ()).await;
     world.tolerate("upstream-timeout");
     world.tolerate("a bot's call failed");
-    // The create is taken and never answered, its events do not arrive, and the list is not there yet.
+    let no_list = json!({"on": "api", "operation": "list", "status": 503, "times": 1000});
+    // The create is taken and never answered, its events do not arrive, and 8x8 cannot list conversations.
     for fault in [
         json!({"on": "api", "operation": "create", "drop": "after"}),
-        json!({"on": "api", "operation": "list", "status": 503, "times": 1000}),
-        json!({"on": "webhook", "operation": "CONVERSATION_UPDATE", "drop": "before", "times": 2}),
+        json!({"on": "webhook", "operation": "CONVERSATION_UPDATE", "drop": "before", "times": 20}),
+        no_list,
     ] {
         world.eight.fault(fault).await;
     }
     let create = world.api.post("/v1/handovers", &json!({"user": {"name": "Own"}})).await;
     let own = create.ok(504)["handoverId"].as_str().unwrap().to_owned();
-    world.eight.clear_faults().await;
-    world
-        .eight
-        .fault(json!({"on": "api", "operation": "list", "status": 503, "times": 1000}))
-        .await;
-    assert_ne!(world.api.handover(&own).await["state"], "failed");
-    world.eight.all_acknowledged().await;
-    let own_state = world.api.handover(&own).await["state"].clone();
+    let taken = world.eight.conversations().await[0]["id"].clone();
+    let kept_back = json!({"on": "webhook", "conversationId": taken, "drop": "before", "times": 10_000});
+    world.eight.fault(kept_back).await;
+    eventually("only what concerns the create is kept back", async || {
+        (world.eight.faults_left().await.len() == 2).then_some(())
+    })
+    .await;
     let conversation = world.eight.customer(writing("Hello")).await;
+    eventually("the customer's words are kept", async || {
+        let events = world.eight.all_webhooks().await;
+        let mut said = events.iter().filter(|event| event["eventType"] == "MESSAGE");
+        said.any(|event| event["acked"] == true).then_some(())
+    })
+    .await;
+    always("nothing opens meanwhile", Duration::from_millis(800), async || {
+        newest_on(&world, &conversation).await.is_none()
+    })
+    .await;
+    assert_eq!(world.api.handover(&own).await["state"], "creating");
+    world.eight.clear_faults().await;
     let id = handover_on(&world, &conversation).await;
     kinds(&world, &id, &["conversation.started", "message.created"]).await;
-    // Its events bound the own create before the customer's words were placed.
-    assert_ne!(world.api.handover(&own).await["state"], "creating", "{own_state}");
+    assert_eq!(world.api.handover(&own).await["conversationId"], taken);
     assert_eq!(all_on(&world, &conversation).await.len(), 1);
     world.finish().await;
 }

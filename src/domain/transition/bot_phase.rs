@@ -1,7 +1,8 @@
 //! The bot leads: a conversation that began at 8x8, the way to the agents' queue, and the way back from the agents.
 
-use serde::Serialize;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use crate::domain::Arrival;
 use crate::domain::AuthorType;
@@ -22,6 +23,7 @@ use crate::domain::User;
 use crate::domain::transition::Refused;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::webhook;
+use crate::domain::transition::webhook::Telling;
 
 /// A hand-back is worth scheduling for this long: the agent may be gone then.
 const HAND_BACK_FOR: Duration = Duration::from_mins(2);
@@ -143,15 +145,9 @@ pub(super) fn remember(change: &mut Change<'_>, author: AuthorType, texts: &[Str
     }
 }
 
-/// Where and when 8x8 says that something was said.
-pub(super) struct Users<'a> {
-    pub(super) source: &'a Source,
-    pub(super) at: i64,
-}
-
 /// What the bot posted comes back as an event, and so does what the user writes to the agent. Only where the bot leads
 /// is the user someone else's voice.
-pub(super) fn is_echo(change: &mut Change<'_>, message: &MessageSeen, said: &Users<'_>) -> bool {
+pub(super) fn is_echo(change: &mut Change<'_>, message: &MessageSeen, said: &Telling<'_>) -> bool {
     match message.sender_type.as_str() {
         "bot" => true,
         // Nobody posts as these but 8x8, whatever the mark says.
@@ -161,7 +157,7 @@ pub(super) fn is_echo(change: &mut Change<'_>, message: &MessageSeen, said: &Use
     }
 }
 
-fn is_not_for_the_bot(change: &mut Change<'_>, message: &MessageSeen, said: &Users<'_>) -> bool {
+fn is_not_for_the_bot(change: &mut Change<'_>, message: &MessageSeen, said: &Telling<'_>) -> bool {
     if change.progress.own_words.take(&message.text) {
         return true;
     }

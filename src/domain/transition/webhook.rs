@@ -91,9 +91,9 @@ pub(super) fn joined(change: &mut Change<'_>, agent: &AgentRef, at: i64) {
 }
 
 /// 8x8's event as the bot is told of it.
-struct Telling<'a> {
-    source: &'a Source,
-    at: i64,
+pub(super) struct Telling<'a> {
+    pub(super) source: &'a Source,
+    pub(super) at: i64,
 }
 
 impl Telling<'_> {
@@ -292,11 +292,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
-    let users = bot_phase::Users {
-        source: told.source,
-        at: told.at,
-    };
-    if bot_phase::is_echo(change, message, &users) {
+    if bot_phase::is_echo(change, message, told) {
         return;
     }
     let known = change

@@ -14,6 +14,8 @@ pub(crate) struct PostAgent {
     pub(crate) tell_channel: bool,
     pub(crate) asked: Value,
     pub(super) used: bool,
+    /// From the agents' end to the next queue.
+    pub(super) leads: bool,
 }
 
 impl PostAgent {
@@ -23,6 +25,7 @@ impl PostAgent {
             tell_channel,
             asked,
             used: false,
+            leads: false,
         }
     }
 
@@ -35,6 +38,7 @@ impl Conversation {
     /// A customer opens a conversation: active at once, and no agent's.
     pub(crate) fn begin(&mut self) -> Vec<Event> {
         self.bot_led = true;
+        self.ends_post_agent();
         self.present("user", "user");
         self.activate();
         vec![self.update()]
@@ -57,6 +61,7 @@ impl Conversation {
     pub(super) fn pass_on(&mut self) -> Option<Vec<Event>> {
         let post_agent = self.post_agent.as_mut().filter(|post_agent| !post_agent.used)?;
         post_agent.used = true;
+        post_agent.leads = true;
         self.assignment = None;
         self.waiting_in = None;
         Some(vec![self.update()])
@@ -64,15 +69,20 @@ impl Conversation {
 
     /// Whether the bot named by the post-agent assignment leads now.
     pub(crate) fn is_after_agents(&self) -> bool {
-        let used = self.post_agent.as_ref().is_some_and(|post_agent| post_agent.used);
-        used && self.phase == Phase::Active && self.agents.is_empty() && self.waiting_in.is_none()
+        self.phase == Phase::Active && self.post_agent.as_ref().is_some_and(|post_agent| post_agent.leads)
+    }
+
+    pub(super) fn ends_post_agent(&mut self) {
+        if let Some(post_agent) = &mut self.post_agent {
+            post_agent.leads = false;
+        }
     }
 
     /// The webhooks an event goes to instead of the channel's own; none: the channel's own.
     pub(crate) fn hearers(&self, event: &Event) -> Vec<Option<String>> {
         match &self.post_agent {
             // An agent's leaving belongs to what was before.
-            Some(post_agent) if self.is_after_agents() && !matches!(event, Event::AgentLeft(_)) => {
+            Some(post_agent) if post_agent.leads && !matches!(event, Event::AgentLeft(_)) => {
                 let mut hearers = vec![Some(post_agent.webhook_id.clone())];
                 hearers.extend(post_agent.tell_channel.then_some(None));
                 hearers

@@ -32,6 +32,7 @@ impl Conversation {
         self.assignment = Some(("queue", queue.id.clone()));
         self.last_queue = Some(queue.clone());
         self.waiting_in = Some(queue.clone());
+        self.ends_post_agent();
         vec![self.update(), Event::Queued(queue)]
     }
 
