@@ -2,10 +2,12 @@
 //! Nothing here waits, stores or sends.
 
 mod agent;
+mod attached;
 mod call;
 mod command;
 mod end;
 mod event_type;
+mod file_name;
 mod hand_back;
 mod handover;
 mod handover_event;
@@ -23,6 +25,9 @@ mod webhook_event;
 
 pub use agent::Agent;
 pub use agent::Agents;
+pub use attached::Attached;
+pub use attached::HistoryFile;
+pub use attached::SentFile;
 pub use call::Call;
 pub use call::CallOutcome;
 pub use call::CallRecord;
@@ -35,6 +40,9 @@ pub use end::EndReason;
 pub use end::Outcome;
 pub use event_type::EventClass;
 pub use event_type::EventType;
+pub use file_name::FileName;
+pub use file_name::media_type;
+pub use file_name::percent_encoded;
 pub use hand_back::HandBack;
 pub use hand_back::OwnWords;
 pub use hand_back::ScheduleHandBack;
@@ -62,6 +70,7 @@ pub use names::AccountId;
 pub use names::BotName;
 pub use names::TenantName;
 pub use raw_json::RawJson;
+pub use receipt::WebhookHeaders;
 pub use receipt::WebhookReceipt;
 pub use routing::AskedBy;
 pub use routing::Routing;

@@ -2,6 +2,7 @@
 
 mod agent_names;
 mod apply;
+mod attachments;
 mod carry_out;
 mod channels;
 mod deadlines;
@@ -35,6 +36,11 @@ mod update;
 pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;
+pub use attachments::Files;
+pub use attachments::Found;
+pub(crate) use attachments::LONGEST_TRANSFER;
+pub use attachments::Outgoing;
+pub use attachments::Sought;
 pub use error::CommandError;
 pub use key::Key;
 pub use open::OpenHandover;
@@ -46,6 +52,7 @@ pub use send::Posted;
 pub use service::Handovers;
 pub use service::Parts;
 pub(crate) use split::split;
+pub use tenants::AttachmentRules;
 pub use tenants::Bot;
 pub use tenants::Duplicate;
 pub use tenants::Tenant;

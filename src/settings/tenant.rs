@@ -10,6 +10,7 @@ use url::Url;
 use crate::domain::AccountId;
 use crate::settings::KeyHash;
 use crate::settings::choice::choices;
+use crate::webhook::PasswordHash;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct TenantSettings {
@@ -35,6 +36,12 @@ pub struct TenantSettings {
     /// How long 8x8 is tried with a message.
     #[serde(default = "message_deadline", deserialize_with = "crate::setting::duration")]
     pub message_deadline: Duration,
+    /// The largest file a bot may give 8x8.
+    #[serde(default = "attachment_limit", deserialize_with = "crate::setting::size")]
+    pub attachment_limit: usize,
+    /// Media types of files bots may give 8x8, such as `image/*`; any when empty.
+    #[serde(default, deserialize_with = "crate::setting::list")]
+    pub attachment_types: Vec<String>,
     #[serde(default)]
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
@@ -55,6 +62,8 @@ pub struct TenantWebhookSettings {
     pub app_tokens: Vec<SecretString>,
     #[serde(deserialize_with = "crate::settings::value::each")]
     pub bearer_hashes: Vec<KeyHash>,
+    /// Who may fetch bearer tokens here.
+    pub clients: Vec<ClientSettings>,
     /// With `{kid}` where the key's id belongs, so it is no URL yet.
     pub jwk_fallback_url: Option<String>,
 }
@@ -67,9 +76,19 @@ impl Default for TenantWebhookSettings {
             path_secrets: Vec::new(),
             app_tokens: Vec::new(),
             bearer_hashes: Vec::new(),
+            clients: Vec::new(),
             jwk_fallback_url: None,
         }
     }
+}
+
+/// One of `webhook.clients`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSettings {
+    pub username: String,
+    #[serde(deserialize_with = "crate::settings::value::parsed")]
+    pub password_hash: PasswordHash,
 }
 
 /// Section `[tenants.NAME.queues.ID]`.
@@ -122,6 +141,10 @@ const fn message_limit() -> usize {
 
 const fn send_wait() -> Duration {
     Duration::from_secs(5)
+}
+
+const fn attachment_limit() -> usize {
+    20 * 1024 * 1024
 }
 
 const fn message_deadline() -> Duration {

@@ -7,10 +7,12 @@
 )]
 
 mod architecture;
+mod attachments;
 mod bot_first;
 mod callbacks;
 mod events_api;
 mod flows;
+mod formats;
 mod hand_back;
 mod hang_ups;
 mod idempotency;
@@ -23,4 +25,5 @@ mod signals;
 mod signatures;
 mod store_contract;
 mod support;
+mod tokens;
 mod upstream;

@@ -31,6 +31,8 @@ use crate::domain::transition::webhook;
 pub enum Input {
     /// 8x8 called our webhook.
     Webhook(WebhookEvent),
+    /// The same, where the bot gets the webhook itself.
+    Passed(WebhookEvent),
     /// 8x8 accepted the create, or was found to have.
     Created(ConversationId),
     /// 8x8 refused the create, or was found not to have it. Carries the problem the bot is told.
@@ -108,6 +110,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
     bot_phase::start(&mut change);
     match input {
         Input::Webhook(event) => webhook::apply(&mut change, event),
+        Input::Passed(event) => webhook::pass(&mut change, event),
         Input::Created(conversation) => webhook::accept(&mut change, conversation),
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,

@@ -5,12 +5,14 @@ use utoipa_axum::routes;
 
 use crate::http::ApiState;
 use crate::http::api::all_events;
+use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::hand_back;
 use crate::http::api::handovers;
 use crate::http::api::messages;
 use crate::http::api::signals;
+use crate::http::api::upload;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -22,6 +24,18 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::read_receipt))
         .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
+}
+
+/// Files: bounded by their own pauses and sizes.
+pub(in crate::http) fn transfers() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(upload::upload))
+        .routes(routes!(download::download))
+}
+
+/// What a link opens without a key.
+pub(in crate::http) fn links() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(download::open))
 }
 
 /// Long polls and streams.

@@ -21,18 +21,21 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use url::Url;
 
+use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
 use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
 use crate::handovers::AgentNames;
+use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::Handovers;
@@ -45,6 +48,7 @@ use crate::http::CheckCallbackUrl;
 use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
+use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -123,6 +127,7 @@ impl Gateway {
             tenants: Tenants::new([tenant], bots.iter().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
+            links: AttachmentLinks::new(&[7; 32], None),
             bus: bus.clone(),
             ephemerals: Ephemerals::new(wake.clone()),
             wake,
@@ -133,6 +138,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
             handovers: Arc::clone(&handovers),
@@ -146,6 +152,7 @@ impl Gateway {
             supervisor: supervisor.clone(),
             running: RunningKeys::default(),
             callback_urls: CheckCallbackUrl::new(|_bot, _url| Err("is not for this bot".to_owned())),
+            pause: request,
         };
         let limits = PublicLimits {
             body: 4096 * 4,
@@ -261,6 +268,10 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
+        attachments: AttachmentRules {
+            limit: 1024,
+            types: Vec::new(),
+        },
     })
 }
 
@@ -271,6 +282,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         channel_id: None,
         queue_id: None,
         is_called_back: false,
+        format: CallbackFormat::Native,
         duplicate: Duplicate::Reject,
         queue_timeout: None,
         idle_timeout: None,
@@ -295,6 +307,7 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
         WebhookRoute::new(
+            TenantName::new("acme"),
             account,
             verifier,
             &WebhookSettings {

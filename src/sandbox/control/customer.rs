@@ -88,9 +88,7 @@ pub(super) async fn open(State(shared): State<Shared>, body: Bytes) -> Result<Js
     let id = conversation.id.clone();
     shared.open(conversation, Conversation::begin);
     if let Some(text) = open.text {
-        shared.change(&id, |conversation, order| {
-            ((), conversation.customer_says(order, text, Vec::new()))
-        });
+        shared.change(&id, |conversation, order| ((), conversation.customer_says(order, text)));
     }
     Ok(Json(json!({"conversationId": id})))
 }
@@ -109,7 +107,7 @@ pub(super) async fn act(
 impl Act {
     fn carry_out(self, conversation: &mut Conversation, order: u64) -> Vec<Event> {
         match self {
-            Self::Say { text } => conversation.customer_says(order, text, Vec::new()),
+            Self::Say { text } => conversation.customer_says(order, text),
             Self::Type => vec![Event::Activity {
                 name: "typing".to_owned(),
                 value: json!({"users": [{"id": "user", "type": "user"}]}),

@@ -45,14 +45,13 @@ impl Conversation {
     }
 
     /// The customer's own words, in a channel. An idle conversation begins again with the bot.
-    pub(crate) fn customer_says(&mut self, order: u64, text: String, attachments: Vec<Value>) -> Vec<Event> {
+    pub(crate) fn customer_says(&mut self, order: u64, text: String) -> Vec<Event> {
         let mut events = if self.phase == Phase::Idle {
             self.begin()
         } else {
             Vec::new()
         };
-        let mut saying = Saying::by_caller("user".to_owned(), text);
-        saying.attachments = attachments;
+        let saying = Saying::by_caller("user".to_owned(), text);
         events.extend(self.say(order, saying));
         events
     }

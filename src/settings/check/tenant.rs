@@ -1,6 +1,7 @@
 //! Rules of one `[tenants.NAME]`.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
@@ -27,6 +28,10 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     notes.at_least(key("message_limit"), tenant.message_limit, 100);
     notes.positive(key("message_deadline"), tenant.message_deadline);
+    notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
+    for (place, kind) in tenant.attachment_types.iter().enumerate() {
+        media_type(&key(&format!("attachment_types[{place}]")), kind, notes);
+    }
     if tenant.send_wait > tenant.message_deadline {
         notes.warn(
             key("send_wait"),
@@ -41,6 +46,19 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);
+}
+
+fn media_type(key: &str, kind: &str, notes: &mut Notes) {
+    let is_word = |word: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !word.is_empty() && word.bytes().all(fits)
+    };
+    let reads = kind
+        .split_once('/')
+        .is_some_and(|(group, name)| is_word(group) && (name == "*" || is_word(name)));
+    if !reads {
+        notes.fault(key, "must be a media type such as `application/pdf` or `image/*`");
+    }
 }
 
 /// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.
@@ -91,14 +109,60 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     if requires(WebhookProof::AppToken) && webhook.app_tokens.is_empty() {
         notes.fault(key("app_tokens"), "missing: `require` asks for `app_token`");
     }
-    if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() {
-        notes.fault(key("bearer_hashes"), "missing: `require` asks for `bearer`");
+    if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() && webhook.clients.is_empty() {
+        notes.fault(
+            key("bearer_hashes"),
+            "missing, and `clients` too: `require` asks for `bearer`",
+        );
     }
-    if !requires(WebhookProof::AppToken) && !webhook.app_tokens.is_empty() {
+    clients(section, webhook, notes);
+    if !requires(WebhookProof::AppToken) && !webhook.app_tokens.is_empty() && webhook.clients.is_empty() {
         notes.warn(key("app_tokens"), "are not asked for: `require` lacks `app_token`");
     }
     if !requires(WebhookProof::Bearer) && !webhook.bearer_hashes.is_empty() {
         notes.warn(key("bearer_hashes"), "are not asked for: `require` lacks `bearer`");
+    }
+}
+
+/// Those who fetch tokens name an app token as their `clientid`.
+fn clients(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
+    let key = format!("{section}.clients");
+    let mut names = BTreeSet::new();
+    for (place, client) in webhook.clients.iter().enumerate() {
+        notes.text(format!("{key}[{place}].username"), &client.username);
+        if !names.insert(&client.username) {
+            notes.fault(format!("{key}[{place}].username"), "is there twice");
+        }
+    }
+    if webhook.clients.is_empty() {
+        return;
+    }
+    if webhook.app_tokens.is_empty() {
+        notes.fault(
+            format!("{section}.app_tokens"),
+            "missing: `clients` need one as their `clientid`",
+        );
+    }
+    if !webhook.require.contains(&WebhookProof::Bearer) {
+        notes.warn(key, "fetch tokens that are not asked for: `require` lacks `bearer`");
+    }
+}
+
+/// One app token names one tenant, or a user of both could not be told apart.
+pub(super) fn shared_app_tokens(settings: &Settings, notes: &mut Notes) {
+    let mut owners = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        for client in &tenant.webhook.clients {
+            for token in &tenant.webhook.app_tokens {
+                let owner = owners.entry((&client.username, token.expose_secret())).or_insert(name);
+                if *owner != name {
+                    notes.fault(
+                        format!("tenants.{name}.webhook.app_tokens"),
+                        format!("holds one of [tenants.{owner}], which has a client of the same name"),
+                    );
+                }
+            }
+        }
     }
 }
 

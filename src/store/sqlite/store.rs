@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::BotName;
+use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
@@ -24,12 +25,16 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::DueLane;
 use crate::store::EventPage;
+use crate::store::Exchange;
+use crate::store::Exchanged;
+use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
 use crate::store::KeptAnswer;
+use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
 use crate::store::Settlement;
@@ -37,6 +42,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoreSettings;
 use crate::store::Target;
+use crate::store::rows;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::checkpoint::WalGrew;
@@ -46,12 +52,14 @@ use crate::store::sqlite::connection;
 use crate::store::sqlite::error;
 use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
+use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
 use crate::store::sqlite::lanes;
 use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
+use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
@@ -153,6 +161,12 @@ impl Store for SqliteStore {
         self.writer.write(settle).await
     }
 
+    async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError> {
+        let body = rows::to_json(&call.call)?;
+        let rewrite = move |db: &Connection| calls::rewrite(db, &call.id, &body).map(Wrote::Keep);
+        self.writer.write(rewrite).await
+    }
+
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
         self.writer.write(move |db| inbox::keep_unplaced(db, &receipt)).await
     }
@@ -164,6 +178,11 @@ impl Store for SqliteStore {
     ) -> Result<Vec<WebhookReceipt>, StoreError> {
         let (account, conversation) = (account.clone(), conversation.clone());
         self.read(move |db| inbox::unplaced(db, &account, &conversation)).await
+    }
+
+    async fn webhook_of(&self, handover: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        let (handover, event_id) = (handover.clone(), event_id.to_owned());
+        self.read(move |db| inbox::webhook_of(db, &handover, &event_id)).await
     }
 
     async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError> {
@@ -236,6 +255,11 @@ impl Store for SqliteStore {
         self.writer.write(release).await
     }
 
+    async fn link_key(&self, offered: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let keep = move |db: &Connection| own_keys::link_key(db, &offered).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
     async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {
         let claims = self.claims.clone();
         self.read(move |db| lanes::due_lanes(db, &claims, until, limit)).await
@@ -260,6 +284,21 @@ impl Store for SqliteStore {
         let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
         let free = move |committed: bool| after.end_settling(&told.take(), committed);
         self.writer.write_then(settle, free).await
+    }
+
+    async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError> {
+        let keep = move |db: &Connection| grants::keep(db, &grant, at_most).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
+    async fn grant(&self, family: &str) -> Result<Option<Grant>, StoreError> {
+        let family = family.to_owned();
+        self.read(move |db| grants::find(db, &family)).await
+    }
+
+    async fn exchange_grant(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
+        let change = move |db: &Connection| grants::exchange(db, &exchange).map(Wrote::Keep);
+        self.writer.write(change).await
     }
 
     async fn prune(
