@@ -51,11 +51,13 @@ impl Handovers {
     }
 
     async fn apply_now(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
-        if let Some(slot) = self.route(&event, &receipt).await?
-            && !self.begins_anew(&slot, &event).await
-        {
-            return self.apply_to(&slot, event, receipt).await;
-        }
+        let (event, receipt) = match self.route(&event, &receipt).await? {
+            None => (event, receipt),
+            Some(slot) => match self.apply_to(&slot, event, receipt).await? {
+                Ok(applied) => return Ok(applied),
+                Err(left) => *left,
+            },
+        };
         if is_ephemeral(&event) {
             return Ok(Applied::Kept);
         }
@@ -79,11 +81,14 @@ impl Handovers {
         slot: &Arc<Slot>,
         event: WebhookEvent,
         receipt: WebhookReceipt,
-    ) -> Result<Applied, ApplyError> {
+    ) -> Result<Result<Applied, Left>, ApplyError> {
         let mut handover = slot.handover.lock().await;
         if is_unstarted(&handover) {
             // What came before it was known is told first.
             self.apply_kept(slot, &mut handover).await?;
+        }
+        if self.begins_anew(&handover, &event) {
+            return Ok(Err(Box::new((event, receipt))));
         }
         let was_bound = handover.progress.conversation.is_some();
         let event = self.told(&handover, event);
@@ -100,10 +105,10 @@ impl Handovers {
         if let Changed::Done = changed {
             self.heard(slot, &mut handover, heard).await;
         }
-        Ok(match changed {
+        Ok(Ok(match changed {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
-        })
+        }))
     }
 
     /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
@@ -190,6 +195,11 @@ impl Handovers {
             .await?
         {
             if let Decoded::Event(event) = decode_kept(&receipt) {
+                if self.begins_anew(handover, &event) {
+                    let account = handover.facts.account.clone();
+                    self.look_into(Place { account, conversation });
+                    break;
+                }
                 let along = Along {
                     receipt: Some(receipt),
                     ..Along::default()
@@ -232,6 +242,9 @@ impl From<Kept> for Applied {
         }
     }
 }
+
+/// An event, and its receipt, that the handover it was for does not take.
+type Left = Box<(WebhookEvent, WebhookReceipt)>;
 
 /// What was kept for a conversation goes to the handover that stands on it; to one that is over only where a later one
 /// cannot begin.

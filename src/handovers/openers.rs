@@ -24,6 +24,8 @@ pub(super) struct Openers {
     message: Option<Opener>,
     /// The first word of the conversation being active.
     active: Option<Opener>,
+    /// When the last handover's end was told, where that comes late.
+    pub(super) left_at: Option<i64>,
     /// Handovers named in it.
     pub(super) keys: Vec<HandoverId>,
     pub(super) arrival: Arrival,
@@ -46,11 +48,15 @@ impl Openers {
                 WebhookKind::ConversationUpdate(update) => {
                     openers.keys.extend(update.handover.clone());
                     openers.learn(update.raw.as_str());
+                    if update.state == Some(ConversationState::Idle) && before.is_some() {
+                        openers.left_at = openers.left_at.max(opener.at);
+                    }
                     // Over once, it is the user who has to begin.
                     if update.state == Some(ConversationState::Active) && before.is_none() {
                         openers.active.get_or_insert(opener);
                     }
                 }
+                WebhookKind::UserLeft if before.is_some() => openers.left_at = openers.left_at.max(opener.at),
                 WebhookKind::Queued(_)
                 | WebhookKind::AgentJoined(_)
                 | WebhookKind::AgentLeft(_)

@@ -21,7 +21,6 @@ use crate::handovers::inbound::Place;
 use crate::handovers::openers::Openers;
 use crate::handovers::openers::writes_again;
 use crate::handovers::service::ChangeError;
-use crate::handovers::session_map::Slot;
 use crate::store::Opened;
 use crate::store::StoreError;
 use crate::webhook::Decoded;
@@ -70,16 +69,21 @@ impl Handovers {
 
     /// Whether an event that came for a handover that is over is to begin a new one: the user writes again in a
     /// conversation that began at 8x8, or has just done so. Late events of the old one do not.
-    pub(super) async fn begins_anew(&self, slot: &Slot, event: &WebhookEvent) -> bool {
-        let handover = slot.handover.lock().await;
-        if !is_over_and_may_begin_anew(&handover) || !self.has_its_bot(&handover) {
+    pub(super) fn begins_anew(&self, handover: &Handover, event: &WebhookEvent) -> bool {
+        if !is_over_and_may_begin_anew(handover) || !self.has_its_bot(handover) {
             return false;
         }
         let place = Place {
             account: handover.facts.account.clone(),
             conversation: event.conversation.clone(),
         };
-        self.inbound.is_open(&place) || writes_again(event, &handover)
+        self.inbound.is_open(&place) || writes_again(event, handover)
+    }
+
+    /// 8x8 is still to be told that the user left the last time: until then it would end the new handover.
+    fn is_being_left(&self, before: &Handover) -> bool {
+        let slot = self.session_map.get(before.id());
+        slot.is_some_and(|slot| !slot.lane.is_idle())
     }
 
     fn has_its_bot(&self, handover: &Handover) -> bool {
@@ -94,11 +98,7 @@ impl Handovers {
         let stop = self.parts.supervisor.stop_token();
         let (mut since, mut pause) = (self.parts.clock.now(), FIRST_PAUSE);
         loop {
-            let looked = tokio::select! {
-                () = stop.cancelled() => return,
-                looked = self.look_once(place) => looked,
-            };
-            match looked {
+            match self.look_once(place).await {
                 Looked::Stranger => return self.inbound.end_as_stranger(place),
                 Looked::Unknown if self.parts.clock.now() >= since.plus(NEVER_SHOWN) => {
                     return self.inbound.end_as_stranger(place);
@@ -127,6 +127,7 @@ impl Handovers {
         match self.try_to_place(place).await {
             Ok(looked) => looked,
             Err(PlacingError::ChatGateway(error)) if error.is_not_found() => Looked::Unknown,
+            Err(PlacingError::Stopping) => Looked::Later,
             Err(error) => {
                 let conversation = &place.conversation;
                 tracing::warn!(%conversation, error = %error, "a conversation that began at 8x8 has no bot yet, it is looked into again");
@@ -148,11 +149,13 @@ impl Handovers {
             self.hand_on(live.clone()).await?;
             return Ok(Looked::Done);
         }
-        if before
-            .as_ref()
-            .is_some_and(|before| !is_over_and_may_begin_anew(before))
-        {
-            return Ok(Looked::Done);
+        if let Some(before) = &before {
+            if !is_over_and_may_begin_anew(before) {
+                return Ok(Looked::Done);
+            }
+            if self.is_being_left(before) {
+                return Ok(Looked::Later);
+            }
         }
         let openers = Openers::among(&kept, before.as_ref());
         let speaks_first = self
@@ -200,7 +203,7 @@ impl Handovers {
         let mut handover = Handover::led_by_bot(facts, view.user, place.conversation.clone());
         if before.is_some() {
             // What 8x8 has yet to tell of the last handover does not end this one.
-            handover.progress.state_mark = opener.at;
+            handover.progress.state_mark = opener.at.max(openers.left_at);
         }
         match self.parts.store.open(handover.clone(), None).await? {
             Opened::Done => {
@@ -230,9 +233,14 @@ impl Handovers {
 
     /// Any tenant of the account may ask for its conversations; the first that can does.
     async fn view(&self, place: &Place) -> Result<ConversationView, PlacingError> {
+        let stop = self.parts.supervisor.stop_token();
         let mut refused = None;
         for bot in self.parts.tenants.inbound(&place.account) {
-            match bot.tenant.chat_gateway.get(&place.conversation).await {
+            let got = tokio::select! {
+                () = stop.cancelled() => return Err(PlacingError::Stopping),
+                got = bot.tenant.chat_gateway.get(&place.conversation) => got,
+            };
+            match got {
                 Ok(view) => return Ok(view),
                 Err(error) => refused = Some(error),
             }
@@ -281,6 +289,8 @@ enum PlacingError {
     ChatGateway(ChatGatewayError),
     #[error("no tenant can ask for it")]
     NoTenant,
+    #[error("the process is stopping")]
+    Stopping,
     #[error(transparent)]
     Change(#[from] ChangeError),
 }

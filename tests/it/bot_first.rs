@@ -473,3 +473,35 @@ async fn what_is_posted_as_the_user_does_not_come_back() {
     assert_eq!(events[2].text(), "as myself");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_customer_who_writes_while_8x8_is_still_to_be_told_of_the_end_is_not_cut_off() {
+    let world = with_whatsapp(|_| ()).await;
+    let conversation = world.eight.customer(writing("Hello")).await;
+    let first = handover_on(&world, &conversation).await;
+    world.bots.event(&first, "message.created").await;
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "leave", "status": 503, "times": 1000}))
+        .await;
+    world.api.end(&first).await;
+    world.eight.calls_made("leave", 1).await;
+    world.eight.customer_says(&conversation, "Wait, one more thing").await;
+    world.eight.all_acknowledged().await;
+    always(
+        "the new one waits for the end of the old one",
+        Duration::from_millis(600),
+        async || all_on(&world, &conversation).await.len() == 1,
+    )
+    .await;
+    world.eight.clear_faults().await;
+    let second = eventually("a new handover", async || {
+        newest_on(&world, &conversation).await.filter(|id| *id != first)
+    })
+    .await;
+    let events = world.bots.event(&second, "message.created").await;
+    assert_eq!(events.text(), "Wait, one more thing");
+    world.eight.all_acknowledged().await;
+    assert_eq!(world.api.handover(&second).await["state"], "bot");
+    world.finish().await;
+}
