@@ -203,7 +203,7 @@ impl Handovers {
         let mut handover = Handover::led_by_bot(facts, view.user, place.conversation.clone());
         if before.is_some() {
             // What 8x8 has yet to tell of the last handover does not end this one.
-            handover.progress.state_mark = opener.at.max(openers.left_at);
+            handover.progress.state_mark = opener.at.max(openers.left_at.map(|at| at + 1));
         }
         match self.parts.store.open(handover.clone(), None).await? {
             Opened::Done => {

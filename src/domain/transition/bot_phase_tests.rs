@@ -37,6 +37,15 @@ impl Walk {
         self.after(GRACE).and(Input::Asked(answer))
     }
 
+    /// A customer whose agent has left, with a hand-back scheduled.
+    fn gone() -> Self {
+        Self::from_a_channel()
+            .and(queued(1))
+            .and(joined("ada", 2))
+            .scheduled()
+            .and(left("ada", 10))
+    }
+
     /// With an agent in and a hand-back scheduled.
     fn scheduled(self) -> Self {
         self.and(Input::HandBack(ScheduleHandBack::default()))
@@ -120,42 +129,30 @@ fn the_user_is_told_while_the_bot_leads_and_only_then() {
 
 #[test]
 fn a_scheduled_hand_back_shows_in_an_update_in_the_users_words_and_when_asked() {
-    let gone = || {
-        Walk::from_a_channel()
-            .and(queued(1))
-            .and(joined("ada", 2))
-            .scheduled()
-            .and(left("ada", 10))
-    };
-    gone()
+    Walk::gone()
         .is(State::Transferring, "agent.left")
         .and(active(11))
         .is(State::Bot, "handover.handed_back");
-    let walk = gone().and(says("And now?", 11));
+    let walk = Walk::gone().and(says("And now?", 11));
     assert_eq!(walk.told()[4..], ["handover.handed_back", "message.created"]);
-    gone().asked(NOBODY).is(State::Bot, "handover.handed_back");
+    Walk::gone().asked(NOBODY).is(State::Bot, "handover.handed_back");
     let still_ada = Answer::GoesOn {
         agent: Some(agent("ada")),
         in_queue: false,
     };
-    gone().asked(still_ada).is(State::Bot, "handover.handed_back");
-    gone().asked(Answer::Over).is(State::Ended, "handover.ended");
-    gone().asked(Answer::CouldNotTell).is(State::Transferring, "agent.left");
-    gone()
+    Walk::gone().asked(still_ada).is(State::Bot, "handover.handed_back");
+    Walk::gone().asked(Answer::Over).is(State::Ended, "handover.ended");
+    Walk::gone()
+        .asked(Answer::CouldNotTell)
+        .is(State::Transferring, "agent.left");
+    Walk::gone()
         .and(update(ConversationState::Idle, None, 1, 11))
         .is(State::Ended, "handover.ended");
 }
 
 #[test]
 fn a_transfer_and_old_words_are_no_hand_back() {
-    let gone = || {
-        Walk::from_a_channel()
-            .and(queued(1))
-            .and(joined("ada", 2))
-            .scheduled()
-            .and(left("ada", 10))
-    };
-    let transferred = gone()
+    let transferred = Walk::gone()
         .and(transfer(11))
         .and(active(12))
         .and(says("Hello?", 13))
@@ -165,9 +162,9 @@ fn a_transfer_and_old_words_are_no_hand_back() {
         agent: None,
         in_queue: true,
     };
-    assert_eq!(gone().asked(queue).state(), State::Transferring);
+    assert_eq!(Walk::gone().asked(queue).state(), State::Transferring);
     for old in [active(9), says("Bye Ada", 9)] {
-        assert_eq!(gone().and(old).state(), State::Transferring);
+        assert_eq!(Walk::gone().and(old).state(), State::Transferring);
     }
     // Nothing was scheduled.
     let not = Walk::to(State::Transferring)
@@ -176,7 +173,7 @@ fn a_transfer_and_old_words_are_no_hand_back() {
         .asked(NOBODY);
     assert_eq!(not.state(), State::Transferring);
     // Words that were the agent's to answer come late.
-    let late = gone().and(active(11)).and(says("Thank you Ada", 8));
+    let late = Walk::gone().and(active(11)).and(says("Thank you Ada", 8));
     assert_eq!(late.told().last(), Some(&"handover.handed_back"));
 }
 
