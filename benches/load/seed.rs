@@ -100,6 +100,7 @@ pub(crate) fn live(number: usize, bot: usize, now: Timestamp) -> Handover {
         ),
         callback_url: None,
         reopened_from: None,
+        arrival: None,
         timers: Timers {
             queue: None,
             idle: None,

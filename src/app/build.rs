@@ -115,6 +115,8 @@ pub(super) fn bots(
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
             max_age: bot.max_age,
+            inbound_channels: bot.inbound_channels.clone(),
+            accept_conversation_active: bot.accept_conversation_active,
             copilot: bot.copilot_url.clone(),
             agent_names: agent_names(bot.agent_names),
         };

@@ -15,8 +15,6 @@ use serde_json::Value;
 use url::Url;
 
 use crate::chat_gateway::error::ChatGatewayError;
-use crate::chat_gateway::error::Fault;
-use crate::chat_gateway::error::Refusal;
 use crate::chat_gateway::error::Silence;
 use crate::chat_gateway::refusal;
 use crate::chat_gateway::settings::ChatGatewaySettings;
@@ -64,16 +62,18 @@ impl ChatGateway {
 
     /// The address of something in a conversation; `NotFound` for an id that cannot be part of one.
     pub(super) fn conversation(&self, segments: &[&str]) -> Result<Url, ChatGatewayError> {
+        self.below(&["conversations"], segments)
+    }
+
+    pub(super) fn channel_url(&self, id: &str) -> Result<Url, ChatGatewayError> {
+        self.below(&["channels"], &[id])
+    }
+
+    fn below(&self, list: &[&str], segments: &[&str]) -> Result<Url, ChatGatewayError> {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
-            return Err(ChatGatewayError::Refused(Refusal {
-                status: StatusCode::NOT_FOUND.as_u16(),
-                code: None,
-                message: None,
-                reference_id: None,
-                fault: Fault::NotFound,
-            }));
+            return Err(ChatGatewayError::unknown());
         }
-        Ok(self.conversations().joined(segments))
+        Ok(self.base.clone().joined(list).joined(segments))
     }
 
     /// Reads something.

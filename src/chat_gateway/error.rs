@@ -83,6 +83,17 @@ impl ChatGatewayError {
         Self::Unanswered(Silence::Unreadable)
     }
 
+    /// What was asked for is nothing that 8x8 could know.
+    pub fn unknown() -> Self {
+        Self::Refused(Refusal {
+            status: 404,
+            code: None,
+            message: None,
+            reference_id: None,
+            fault: Fault::NotFound,
+        })
+    }
+
     /// What broke off before the end of a file was sent, cannot have been taken.
     #[must_use]
     pub fn before_the_end(self) -> Self {
@@ -108,6 +119,15 @@ impl ChatGatewayError {
     /// 8x8 does not know the conversation.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.fault == Fault::NotFound)
+    }
+
+    /// 8x8 has what it was asked to make. Its code for that says less than its words.
+    pub fn says_it_exists(&self) -> bool {
+        let says = |refusal: &Refusal| {
+            let text = refusal.message.as_deref().unwrap_or_default().to_lowercase();
+            matches!(refusal.status, 400 | 409) && text.contains("already")
+        };
+        matches!(self, Self::Refused(refusal) if says(refusal))
     }
 
     /// Whether this is the refusal of a request 8x8 did not understand.

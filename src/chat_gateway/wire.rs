@@ -6,7 +6,9 @@ use crate::chat_gateway::create::HANDOVER_PROPERTY;
 use crate::domain::ConversationId;
 use crate::domain::ConversationState;
 use crate::domain::HandoverId;
+use crate::domain::Property;
 use crate::domain::Timestamp;
+use crate::domain::User;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedConversation {
@@ -23,6 +25,16 @@ pub struct ConversationView {
     pub assignment: Option<AssignmentView>,
     /// Our own property of the user.
     pub handover: Option<HandoverId>,
+    /// Without our own property.
+    pub user: User,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelView {
+    /// `ChatAPI`, `WhatsApp`, or whatever 8x8 says.
+    pub kind: Option<String>,
+    /// The webhook that hears of its conversations.
+    pub webhook_id: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +86,16 @@ impl ConversationView {
             channel_id: text(body.get("channelId")),
             assignment,
             handover: handover(body.pointer("/user/additionalProperties")),
+            user: body.get("user").map(user).unwrap_or_default(),
+        })
+    }
+}
+
+impl ChannelView {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        body.is_object().then(|| Self {
+            kind: text(body.get("type")),
+            webhook_id: text(body.get("webHookId")).or_else(|| text(body.get("webhookId"))),
         })
     }
 }
@@ -159,6 +181,28 @@ fn conversation_state(name: &str) -> Option<ConversationState> {
         "active" => Some(ConversationState::Active),
         "idle" => Some(ConversationState::Idle),
         _ => None,
+    }
+}
+
+fn user(body: &Value) -> User {
+    let of = |name: &str| text(body.get(name));
+    let properties = body.get("additionalProperties").and_then(Value::as_array);
+    let property = |property: &Value| {
+        let (key, value) = (text(property.get("key"))?, text(property.get("value"))?);
+        (key != HANDOVER_PROPERTY).then_some(Property { key, value })
+    };
+    User {
+        name: of("name"),
+        user_id: of("userId"),
+        customer_id: of("customerId"),
+        email: of("email"),
+        phone: of("phone"),
+        company: of("company"),
+        case_id: of("caseId"),
+        language: of("language"),
+        ipaddress: of("ipaddress"),
+        timezone_offset: of("timezoneOffset").and_then(|offset| offset.parse().ok()),
+        additional_properties: properties.into_iter().flatten().filter_map(property).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::CallId;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::RawJson;
+use crate::domain::ScheduleHandBack;
 use crate::domain::Timestamp;
 use crate::domain::User;
 
@@ -35,6 +36,12 @@ pub enum Call {
         user: Option<Box<User>>,
         #[serde(default)]
         asked_by: AskedBy,
+    },
+    /// Repeatable: 8x8 takes one a conversation, and says so of a second.
+    HandBack {
+        asked: ScheduleHandBack,
+        /// An earlier try may have been taken: that there is one already means that it was.
+        perhaps_there: bool,
     },
 }
 

@@ -12,8 +12,10 @@ use crate::domain::BotName;
 use crate::domain::ConversationId;
 use crate::domain::EndHandover;
 use crate::domain::EndReason;
+use crate::domain::HandBack;
 use crate::domain::HandoverId;
 use crate::domain::Outcome;
+use crate::domain::OwnWords;
 use crate::domain::RawJson;
 use crate::domain::Reopening;
 use crate::domain::Routing;
@@ -48,6 +50,9 @@ pub struct Facts {
     /// Where this handover's events go, when not to the bot's own address.
     pub callback_url: Option<String>,
     pub reopened_from: Option<HandoverId>,
+    /// How the user came, where the conversation began at 8x8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
     pub timers: Timers,
     pub created_at: Timestamp,
 }
@@ -102,6 +107,11 @@ pub struct Progress {
     /// What CONVERSATION_UPDATE last said of user, channel and number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_seen: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_back: Option<HandBack>,
+    /// What was posted in the user's name and may come back as the user's, newest last.
+    #[serde(default, skip_serializing_if = "OwnWords::is_empty")]
+    pub own_words: OwnWords,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,6 +131,17 @@ pub enum State {
 pub enum Control {
     Bot,
     Agent,
+}
+
+/// What 8x8 says of a conversation that a user began in one of its channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Arrival {
+    /// `WhatsApp`, `WebChat`, or whatever 8x8 says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msisdn: Option<String>,
 }
 
 /// Who opened the conversation.
@@ -174,12 +195,22 @@ impl Handover {
             end_requested: None,
             state_mark: None,
             conversation_seen: None,
+            hand_back: None,
+            own_words: OwnWords::default(),
         };
         Self {
             facts: Arc::new(facts),
             version: 0,
             progress,
         }
+    }
+
+    /// A conversation that began at 8x8 and is led by the bot.
+    pub fn led_by_bot(facts: Facts, user: User, conversation: ConversationId) -> Self {
+        let mut handover = Self::creating(facts, user);
+        handover.progress.state = State::Bot;
+        handover.progress.conversation = Some(conversation);
+        handover
     }
 
     pub fn id(&self) -> &HandoverId {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 /// What the agent is told about the user. Every field is optional for 8x8.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct User {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::domain::ConversationId;
 use crate::domain::Handover;
+use crate::domain::Origin;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
+use crate::handovers::inbound::Place;
+use crate::handovers::placing::is_unstarted;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
 use crate::handovers::service::Changed;
@@ -48,9 +51,13 @@ impl Handovers {
     }
 
     async fn apply_now(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
-        if let Some(slot) = self.route(&event, &receipt).await? {
-            return self.apply_to(&slot, event, receipt).await;
-        }
+        let (event, receipt) = match self.route(&event, &receipt).await? {
+            None => (event, receipt),
+            Some(slot) => match self.apply_to(&slot, event, receipt).await? {
+                Ok(applied) => return Ok(applied),
+                Err(left) => *left,
+            },
+        };
         if is_ephemeral(&event) {
             return Ok(Applied::Kept);
         }
@@ -59,8 +66,13 @@ impl Handovers {
         // The create call may have been answered between the look and the keeping.
         if let Some(slot) = self.session_map.on_conversation(&account, &event.conversation) {
             let mut handover = slot.handover.lock().await;
-            self.apply_kept_now_or_later(&slot, &mut handover).await;
+            if takes_kept(&handover) {
+                self.apply_kept_now_or_later(&slot, &mut handover).await;
+                return Ok(Applied::from(kept));
+            }
         }
+        let conversation = event.conversation;
+        self.look_into(Place { account, conversation });
         Ok(Applied::from(kept))
     }
 
@@ -69,8 +81,15 @@ impl Handovers {
         slot: &Arc<Slot>,
         event: WebhookEvent,
         receipt: WebhookReceipt,
-    ) -> Result<Applied, ApplyError> {
+    ) -> Result<Result<Applied, Left>, ApplyError> {
         let mut handover = slot.handover.lock().await;
+        if is_unstarted(&handover) {
+            // What came before it was known is told first.
+            self.apply_kept(slot, &mut handover).await?;
+        }
+        if self.begins_anew(&handover, &event) {
+            return Ok(Err(Box::new((event, receipt))));
+        }
         let was_bound = handover.progress.conversation.is_some();
         let event = self.told(&handover, event);
         let heard = Heard::of(&event.kind);
@@ -86,10 +105,10 @@ impl Handovers {
         if let Changed::Done = changed {
             self.heard(slot, &mut handover, heard).await;
         }
-        Ok(match changed {
+        Ok(Ok(match changed {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
-        })
+        }))
     }
 
     /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
@@ -182,6 +201,11 @@ impl Handovers {
             .await?
         {
             if let Decoded::Event(event) = decode_kept(&receipt) {
+                if self.begins_anew(handover, &event) {
+                    let account = handover.facts.account.clone();
+                    self.look_into(Place { account, conversation });
+                    break;
+                }
                 let along = Along {
                     receipt: Some(receipt),
                     ..Along::default()
@@ -223,6 +247,15 @@ impl From<Kept> for Applied {
             Kept::Seen { same_body } => Self::Repeated { same_body },
         }
     }
+}
+
+/// An event, and its receipt, that the handover it was for does not take.
+type Left = Box<(WebhookEvent, WebhookReceipt)>;
+
+/// What was kept for a conversation goes to the handover that stands on it; to one that is over only where a later one
+/// cannot begin.
+pub(super) fn takes_kept(handover: &Handover) -> bool {
+    handover.state().is_live() || handover.facts.origin == Origin::Bot
 }
 
 /// Worth nothing later.

@@ -15,6 +15,7 @@ use crate::domain::User;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
+use crate::handovers::hand_back;
 use crate::handovers::problem;
 use crate::handovers::resolve::Presence;
 use crate::handovers::resolve::is_idle;
@@ -29,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The process is stopping: the call stays open, and is taken up at the next start.
-struct Stopped;
+pub(super) struct Stopped;
 
 impl Handovers {
     pub(super) async fn carry_out(
@@ -50,6 +51,9 @@ impl Handovers {
             Call::Update { queue_id, user, .. } => {
                 self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
                     .await
+            }
+            Call::HandBack { asked, perhaps_there } => {
+                self.hand_back_there(&target, &item, asked, *perhaps_there).await
             }
         };
         if let Ok(fate) = fate {
@@ -185,6 +189,16 @@ impl Handovers {
                     ticket.settle(fate);
                 }
             }
+            Call::HandBack { asked, .. } => {
+                let told = hand_back::told(&fate, asked);
+                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || {
+                    Some(told.clone())
+                })
+                .await;
+                if let Some(ticket) = &item.ticket {
+                    ticket.settle(fate);
+                }
+            }
             Call::UserLeaves { .. } => {
                 if matches!(fate, Fate::Failed(_)) {
                     tracing::error!(handover.id = %slot.id, "8x8 never confirmed that the user left, an agent may still be held");
@@ -266,7 +280,7 @@ impl Handovers {
         }
     }
 
-    fn is_past(&self, record: &CallRecord) -> bool {
+    pub(super) fn is_past(&self, record: &CallRecord) -> bool {
         self.parts.clock.now() >= record.deadline
     }
 
@@ -275,7 +289,7 @@ impl Handovers {
         !slot.handover.lock().await.state().is_live() && !slot.lane.leave_waits()
     }
 
-    async fn pause(&self, pause: &mut Pause, at_least: Option<Duration>) -> Result<(), Stopped> {
+    pub(super) async fn pause(&self, pause: &mut Pause, at_least: Option<Duration>) -> Result<(), Stopped> {
         let stop = self.parts.supervisor.stop_token();
         let wait = pause.next().max(at_least.unwrap_or_default().min(LONGEST_PAUSE));
         tokio::select! {
@@ -292,14 +306,14 @@ pub(super) struct Target<'a> {
     pub(super) conversation: &'a ConversationId,
 }
 
-struct Pause(Duration);
+pub(super) struct Pause(Duration);
 
 impl Pause {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(FIRST_PAUSE)
     }
 
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let now = self.0;
         self.0 = (now * 2).min(LONGEST_PAUSE);
         now

@@ -28,6 +28,9 @@ pub enum CommandError {
     /// Neither the call, nor the bot, nor the tenant says which channel to use.
     #[error("no channel is configured")]
     NoChannel,
+    /// 8x8 names no webhook of the channel.
+    #[error("the channel has no webhook")]
+    NoWebhook,
     /// `properties` would overwrite what the gateway sets; names where.
     #[error(transparent)]
     Properties(#[from] PropertiesError),

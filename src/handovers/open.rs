@@ -9,6 +9,7 @@ use crate::chat_gateway::CreateConversation;
 use crate::chat_gateway::HistoryMessage;
 use crate::domain::ConversationId;
 use crate::domain::Facts;
+use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
@@ -51,6 +52,8 @@ pub struct OpenHandover {
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub max_age: Option<Duration>,
+    /// Whether the bot is to lead again after the agents.
+    pub hand_back: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +81,7 @@ impl Handovers {
             let chain = bot.tenant.chain(&queue.id);
             handover.progress.routing = Routing::starting(command.queues, chain);
         }
+        handover.progress.hand_back = command.hand_back.then_some(HandBack::AtJoin);
         let claim = key
             .as_ref()
             .map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));
@@ -123,6 +127,7 @@ impl Handovers {
             metadata: command.metadata.clone(),
             callback_url: command.callback_url.clone(),
             reopened_from: None,
+            arrival: None,
             timers: Timers {
                 queue: command.queue_timeout.or(bot.queue_timeout),
                 idle: command.idle_timeout.or(bot.idle_timeout),

@@ -5,6 +5,7 @@ use crate::chat_gateway::Fault;
 use crate::chat_gateway::Refusal;
 use crate::domain::HandoverId;
 use crate::domain::RawJson;
+use crate::domain::ScheduleHandBack;
 use crate::problem::Problem;
 use crate::problem::ProblemCode;
 use crate::problem::Upstream;
@@ -98,6 +99,37 @@ pub(super) fn of_update(error: Option<&ChatGatewayError>) -> RawJson {
         || Problem::new(ProblemCode::UpstreamRejected, "8x8 did not carry out the change"),
         of_chat_gateway,
     ))
+}
+
+/// A hand-back that was not scheduled.
+pub(super) fn of_hand_back(error: Option<&ChatGatewayError>, asked: &ScheduleHandBack) -> RawJson {
+    match error {
+        None => raw(&Problem::new(
+            ProblemCode::HandoverNotActive,
+            "the agents were done before the hand-back could be scheduled",
+        )),
+        Some(error) if error.says_it_exists() => raw(&hand_back_taken()),
+        Some(error) if error.is_not_found() && asked.webhook_id.is_none() => raw(&no_webhook()),
+        Some(error) => raw(&of_chat_gateway(error)),
+    }
+}
+
+/// 8x8 never said whether it took it.
+pub(super) fn hand_back_unknown() -> RawJson {
+    let detail = "8x8 never said whether it scheduled the hand-back; asking for it again resolves it";
+    raw(&Problem::new(ProblemCode::UpstreamTimeout, detail))
+}
+
+pub fn hand_back_taken() -> Problem {
+    let detail =
+        "a hand-back is scheduled for this conversation already; 8x8 takes one a conversation and none can be changed";
+    Problem::new(ProblemCode::HandoverNotActive, detail)
+}
+
+pub fn no_webhook() -> Problem {
+    let detail = "8x8 names no webhook of this handover's channel to hand back to; name a `webhookId`, or have an operator \
+                  check the channel and its webhook in 8x8";
+    Problem::new(ProblemCode::TenantNotProvisioned, detail)
 }
 
 fn raw(problem: &Problem) -> RawJson {

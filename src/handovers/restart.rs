@@ -9,6 +9,8 @@ use crate::domain::ConversationId;
 use crate::domain::HandoverId;
 use crate::domain::State;
 use crate::handovers::Handovers;
+use crate::handovers::apply::takes_kept;
+use crate::handovers::inbound::Place;
 use crate::handovers::service::ChangeError;
 use crate::store::StoreError;
 
@@ -37,7 +39,7 @@ impl Handovers {
         for call in loaded.calls {
             calls.entry(call.handover.clone()).or_default().push(call);
         }
-        let unplaced: HashSet<_> = loaded.unplaced.into_iter().collect();
+        let mut unplaced: HashSet<_> = loaded.unplaced.into_iter().collect();
         let mut live = 0;
         for handover in loaded.handovers {
             live += usize::from(handover.state().is_live());
@@ -57,10 +59,11 @@ impl Handovers {
             // Events may have been kept by a process that died before it applied them. Few are, so they are not asked for
             // one handover at a time.
             let place = |conversation: &ConversationId| (locked.facts.account.clone(), conversation.clone());
-            if conversation
-                .as_ref()
-                .map(place)
-                .is_some_and(|place| unplaced.contains(&place))
+            if takes_kept(&locked)
+                && conversation
+                    .as_ref()
+                    .map(place)
+                    .is_some_and(|place| unplaced.remove(&place))
             {
                 self.apply_kept(&slot, &mut locked).await?;
             }
@@ -68,6 +71,9 @@ impl Handovers {
             if state == State::Creating {
                 self.resolve_create(&slot, self.parts.clock.now());
             }
+        }
+        for (account, conversation) in unplaced {
+            self.look_into(Place { account, conversation });
         }
         Ok(live)
     }

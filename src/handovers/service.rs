@@ -25,7 +25,9 @@ use crate::domain::transition::Input;
 use crate::domain::transition::Refused;
 use crate::domain::transition::Transition;
 use crate::handovers::Tenants;
+use crate::handovers::channels::Channels;
 use crate::handovers::deadlines::Deadlines;
+use crate::handovers::inbound::Inbound;
 use crate::handovers::session_map::SessionMap;
 use crate::handovers::session_map::Slot;
 use crate::handovers::ticket::Ticket;
@@ -65,6 +67,8 @@ pub struct Handovers {
     pub(super) session_map: SessionMap,
     pub(super) deadlines: Deadlines,
     pub(super) started_at: Timestamp,
+    pub(super) channels: Channels,
+    pub(super) inbound: Inbound,
 }
 
 /// What rides along with an input into its commit.
@@ -100,6 +104,8 @@ impl Handovers {
             parts,
             session_map: SessionMap::default(),
             deadlines: Deadlines::default(),
+            channels: Channels::default(),
+            inbound: Inbound::default(),
         })
     }
 
@@ -120,6 +126,9 @@ impl Handovers {
     pub(super) fn take_in(&self, handover: Handover) -> Arc<Slot> {
         let due = transition::next_deadline(&handover).unwrap_or_else(|| self.parts.clock.now().plus(LINGER));
         self.deadlines.add(due, handover.id());
+        if handover.state() == State::Creating {
+            self.inbound.create_begins(&handover.facts);
+        }
         self.session_map.insert(handover)
     }
 
@@ -220,6 +229,9 @@ impl Handovers {
         let facts = &handover.facts;
         if let (false, Some(conversation)) = (was_bound, &handover.progress.conversation) {
             self.session_map.bind(&facts.account, conversation.clone(), slot);
+        }
+        if handover.state() != State::Creating {
+            self.inbound.create_is_over(facts);
         }
         match transition::next_deadline(handover) {
             Some(due) if due_before.is_none_or(|before| due < before) => self.deadlines.add(due, &slot.id),

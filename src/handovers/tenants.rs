@@ -72,6 +72,10 @@ pub struct Bot {
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub max_age: Duration,
+    /// Channels of 8x8 whose conversations begin with this bot.
+    pub inbound_channels: Vec<String>,
+    /// Whether the bot may speak first in them.
+    pub accept_conversation_active: bool,
     /// Given to the agent with the user.
     pub copilot: Option<CopilotLink>,
     pub agent_names: AgentNames,
@@ -118,6 +122,18 @@ impl Tenants {
 
     pub fn bot(&self, name: &BotName) -> Option<&Arc<Bot>> {
         self.bots.get(name)
+    }
+
+    /// The bots of an account that lead conversations from the beginning.
+    pub(super) fn inbound(&self, account: &AccountId) -> impl Iterator<Item = &Arc<Bot>> {
+        let leads = |bot: &&Arc<Bot>| bot.tenant.account == *account && !bot.inbound_channels.is_empty();
+        self.bots.values().filter(leads)
+    }
+
+    /// The bot that conversations of a channel begin with.
+    pub(super) fn of_channel(&self, account: &AccountId, channel: &str) -> Option<&Arc<Bot>> {
+        self.inbound(account)
+            .find(|bot| bot.inbound_channels.iter().any(|known| known == channel))
     }
 
     /// Whether a handover's bot gets 8x8's webhooks as they came.

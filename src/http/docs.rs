@@ -112,6 +112,9 @@ problems! {
         UpstreamTimeout, StoreUnavailable, Internal;
     UpdateProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, PayloadTooLarge, UnsupportedMediaType,
         RateLimited, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
+    HandBackProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, TenantNotProvisioned,
+        IdempotencyInProgress, IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, RateLimited, UpstreamRejected,
+        UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
     /// Of a call that changes one handover and takes an idempotency key.
     CommandProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, IdempotencyInProgress,
         IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, RateLimited, UpstreamRejected, UpstreamUnauthorized,
@@ -176,6 +179,7 @@ mod tests {
             ("/v1/handovers/{id}", "patch"),
             ("/v1/handovers/{id}/messages", "post"),
             ("/v1/handovers/{id}/typing", "post"),
+            ("/v1/handovers/{id}/hand-back", "post"),
             ("/v1/handovers/{id}/thinking", "post"),
             ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),

@@ -8,8 +8,10 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
 
+use crate::domain::HandBack;
 use crate::domain::HandoverId;
 use crate::domain::State;
+use crate::domain::transition;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
 use crate::handovers::Key;
@@ -21,6 +23,7 @@ use crate::http::answer::replay;
 use crate::http::api::accepted;
 use crate::http::api::created;
 use crate::http::api::posted;
+use crate::http::api::scheduled;
 use crate::http::problem::Refusal;
 use crate::http::problem::in_progress;
 use crate::http::problem::invalid;
@@ -96,6 +99,8 @@ pub(super) enum Makes {
     Handover,
     /// A change of this handover, or a message in it: 202.
     ChangeOf(HandoverId),
+    /// The hand-back of this handover: 201, once 8x8 is known to have it.
+    HandBack(HandoverId),
 }
 
 /// A keyed call, ready to run.
@@ -216,6 +221,14 @@ impl Once {
                 (Err(CommandError::NotFound), _) => None,
                 (Err(error), _) => return Err(error.into()),
                 (Ok(handover), Makes::ChangeOf(_)) => Some(accepted(&handover)?),
+                (Ok(handover), Makes::HandBack(_)) => match handover.progress.hand_back {
+                    Some(HandBack::Scheduled) => Some(scheduled(&handover)?),
+                    Some(HandBack::Calling) => {
+                        return Err(CommandError::from(transition::Refused::HandBackUnderWay).into());
+                    }
+                    // It runs anew, and 8x8 says whether it has it.
+                    Some(HandBack::Unknown | HandBack::AtJoin) | None => None,
+                },
                 (Ok(handover), Makes::Handover) => match handover.state() {
                     State::Creating => return Err(unresolved(&handover.facts.id)),
                     State::Failed => None,
@@ -269,7 +282,9 @@ impl Once {
     /// Says which handover it is about, and where it was asked.
     fn completed(&self, mut refusal: Refusal) -> Refusal {
         refusal.instance = Some(self.call.path.clone());
-        if let (Fate::Kept, None, Makes::ChangeOf(id)) = (fate(&refusal), &refusal.handover_id, &self.makes) {
+        if let (Fate::Kept, None, Makes::ChangeOf(id) | Makes::HandBack(id)) =
+            (fate(&refusal), &refusal.handover_id, &self.makes)
+        {
             refusal.handover_id = Some(id.clone());
         }
         refusal

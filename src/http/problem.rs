@@ -11,6 +11,8 @@ use axum::response::Response;
 use crate::chat_gateway::PropertiesError;
 use crate::domain::transition::Refused;
 use crate::handovers::CommandError;
+use crate::handovers::problem::hand_back_taken;
+use crate::handovers::problem::no_webhook;
 use crate::handovers::problem::of_chat_gateway;
 use crate::problem::FieldError;
 use crate::problem::Problem;
@@ -56,16 +58,10 @@ fn of_command(error: &CommandError) -> Problem {
             let detail = "this botSessionId, or the conversation, has a live handover already; go on with it, or end it first";
             Problem::new(ProblemCode::HandoverExists, detail).about(id.clone())
         }
-        CommandError::Refused(Refused::Ended) => Problem::new(
-            ProblemCode::HandoverEnded,
-            "the handover is over; reopen it, or create a new one, to talk to an agent again",
-        ),
-        CommandError::Refused(Refused::NotActive) => Problem::new(
-            ProblemCode::HandoverNotActive,
-            "the handover's present state does not allow this call; see its `state`",
-        ),
         CommandError::NothingToReopen(id) => nothing_to_reopen().about(id.clone()),
         CommandError::EndOpen(id) => end_open().about(id.clone()),
+        CommandError::Refused(refused) => of_refused(*refused),
+        CommandError::NoWebhook => no_webhook(),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
             "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
@@ -119,6 +115,25 @@ fn nothing_to_reopen() -> Problem {
 fn end_open() -> Problem {
     let detail = "8x8 has not confirmed yet that this conversation is over; it is still being told, try again";
     Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(END_AGAIN)
+}
+
+fn of_refused(refused: Refused) -> Problem {
+    match refused {
+        Refused::Ended => Problem::new(
+            ProblemCode::HandoverEnded,
+            "the handover is over; reopen it, or create a new one, to talk to an agent again",
+        ),
+        Refused::NotActive => Problem::new(
+            ProblemCode::HandoverNotActive,
+            "the handover's present state does not allow this call; see its `state`",
+        ),
+        Refused::HandBackTaken => hand_back_taken(),
+        Refused::HandBackUnderWay => {
+            let detail = "8x8 has not said yet whether it scheduled the hand-back; it is asked again. Repeat with the same \
+                          Idempotency-Key to learn the outcome; should it fail, handover.update_failed tells it";
+            Problem::new(ProblemCode::UpstreamTimeout, detail)
+        }
+    }
 }
 
 fn of_store(error: &StoreError) -> Problem {

@@ -29,7 +29,8 @@ pub(crate) fn react(shared: &Shared, conversation_id: &str, events: &[Event]) {
             | Event::AgentLeft(_)
             | Event::UserLeft
             | Event::Transfer
-            | Event::Typing(_) => {}
+            | Event::Typing(_)
+            | Event::Activity { .. } => {}
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Outgoing {
     pub(crate) event_type: String,
     pub(crate) conversation_id: String,
     pub(crate) channel_id: String,
+    /// Instead of the channel's own.
+    pub(crate) webhook_id: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) tampering: Tampering,
 }
@@ -64,6 +66,7 @@ impl Outgoing {
             event_type: event.event_type,
             conversation_id: conversation.id.clone(),
             channel_id: conversation.channel_id.clone(),
+            webhook_id: None,
             body,
             tampering: Tampering::default(),
         }
@@ -150,7 +153,7 @@ impl State {
 
     /// Signs and posts an event once, now.
     pub(crate) async fn post(&self, outgoing: &Outgoing, retry: u32) -> Result<Answer, String> {
-        let url = self.webhook_url(&outgoing.channel_id).ok_or("no webhook url is set")?;
+        let url = self.webhook_url(outgoing).ok_or("no webhook url is set")?;
         let headers = self.signed_headers(outgoing, retry)?;
         let response = self.send(url, headers, outgoing.body.clone()).await?;
         let status = response.status().as_u16();
@@ -200,10 +203,10 @@ impl State {
         request.send().await.map_err(|error| describe(&error))
     }
 
-    pub(crate) fn webhook_url(&self, channel_id: &str) -> Option<String> {
+    pub(crate) fn webhook_url(&self, outgoing: &Outgoing) -> Option<String> {
         let world = self.world();
         world
-            .webhook_of_channel(channel_id)
+            .webhook(&outgoing.channel_id, outgoing.webhook_id.as_deref())
             .map(|webhook| webhook.uri.clone())
             .filter(|uri| !uri.is_empty())
     }

@@ -105,10 +105,13 @@ impl State {
     }
 
     fn emit(self: &Arc<Self>, world: &World, conversation: &Conversation, events: &[Event]) {
-        let dialect = world.dialect_of_channel(&conversation.channel_id);
         for event in events {
-            if let Some(rendered) = event.render(dialect, &conversation.id, clock::now_ms()) {
-                self.enqueue(Outgoing::new(&self.ledger, conversation, rendered));
+            for webhook_id in conversation.hearers(event) {
+                let dialect = world.dialect(&conversation.channel_id, webhook_id.as_deref());
+                if let Some(rendered) = event.render(dialect, &conversation.id, clock::now_ms()) {
+                    let outgoing = Outgoing::new(&self.ledger, conversation, rendered);
+                    self.enqueue(Outgoing { webhook_id, ..outgoing });
+                }
             }
         }
     }

@@ -51,6 +51,12 @@ pub struct BotSettings {
     pub max_age: Duration,
     #[serde(default = "duplicate")]
     pub duplicate: Duplicate,
+    /// Channels of 8x8 whose conversations begin with this bot.
+    #[serde(default, deserialize_with = "crate::setting::list")]
+    pub inbound_channels: Vec<String>,
+    /// Whether the bot is told of a conversation before its user has written.
+    #[serde(default)]
+    pub accept_conversation_active: bool,
     /// Given to agents with each user; it may carry a token.
     #[serde(default)]
     pub copilot_url: Option<CopilotLink>,

@@ -8,11 +8,13 @@
 
 mod architecture;
 mod attachments;
+mod bot_first;
 mod callbacks;
 mod ends;
 mod events_api;
 mod flows;
 mod formats;
+mod hand_back;
 mod hang_ups;
 mod idempotency;
 mod operations;

@@ -91,6 +91,24 @@ async fn a_conversation_is_read_leniently() {
                 "ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00",
             ),
         ),
+        user: User {
+            name: None,
+            user_id: None,
+            customer_id: None,
+            email: None,
+            phone: None,
+            company: None,
+            case_id: None,
+            language: None,
+            ipaddress: None,
+            timezone_offset: None,
+            additional_properties: [
+                Property {
+                    key: "Intent",
+                    value: "x",
+                },
+            ],
+        },
     }
     "#);
 }

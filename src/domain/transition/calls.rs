@@ -22,6 +22,7 @@ use crate::domain::State;
 use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::transition::Refused;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::routing;
 
@@ -50,6 +51,7 @@ pub(super) fn send(change: &mut Change<'_>, message: SendMessage) -> Result<(), 
         change.call(Call::PostMessage(part), deadline);
     }
     change.progress.last_message_at = change.now;
+    bot_phase::remember(change, author, &message.parts);
     change.record(MessageRecord {
         id: message.id,
         handover: change.before().id().clone(),
@@ -100,7 +102,7 @@ pub(super) fn end(change: &mut Change<'_>, end: EndHandover) -> Result<(), Refus
         return Ok(());
     }
     allowed(change.state())?;
-    let reason = if change.progress.agents.nobody_ever() {
+    let reason = if change.progress.agents.nobody_ever() && change.state() != State::Bot {
         EndReason::Cancelled
     } else {
         end.reason

@@ -7,6 +7,7 @@ use crate::domain::Handover;
 use crate::domain::State;
 use crate::domain::Timestamp;
 use crate::domain::transition::Answer;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::problem;
 use crate::domain::transition::routing;
@@ -81,6 +82,9 @@ fn transferring(change: &mut Change<'_>, answer: Answer) {
         Answer::GoesOn { in_queue, .. } if in_queue || change.progress.transfer_seen => {
             change.progress.transfer_seen = true;
             change.progress.ask_at = Some(change.now.plus(TRANSFER_CHECK));
+        }
+        Answer::GoesOn { .. } if bot_phase::may_come(change) => {
+            bot_phase::leads_again(change, None, &serde_json::json!({}));
         }
         Answer::GoesOn { .. } => {
             change.progress.asked = change.progress.asked.saturating_add(1);

@@ -3,6 +3,7 @@
 //! `next` is the only way a handover changes. The caller holds the handover's lock, commits the transition and only then
 //! lets memory follow.
 
+mod bot_phase;
 mod calls;
 mod change;
 mod deadlines;
@@ -22,6 +23,8 @@ pub use next::Refused;
 pub use next::next;
 pub use routing::Whereabouts;
 
+#[cfg(test)]
+mod bot_phase_tests;
 #[cfg(test)]
 mod reopening_tests;
 #[cfg(test)]

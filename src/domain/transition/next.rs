@@ -11,12 +11,14 @@ use crate::domain::Handover;
 use crate::domain::MessageId;
 use crate::domain::MessageStatus;
 use crate::domain::RawJson;
+use crate::domain::ScheduleHandBack;
 use crate::domain::SendMessage;
 use crate::domain::Timestamp;
 use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::transition::Transition;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines;
@@ -37,6 +39,14 @@ pub enum Input {
     NotCreated(RawJson),
     Send(SendMessage),
     Update(UpdateHandover),
+    HandBack(ScheduleHandBack),
+    /// 8x8 took the hand-back.
+    HandBackScheduled,
+    /// 8x8 did not take it, or never said whether it did; with the problem the bot is told.
+    HandBackFailed {
+        problem: RawJson,
+        may_be_there: bool,
+    },
     /// 8x8 took a change: what is new of the user holds, whether the queue is another has yet to be seen.
     Updated {
         call: CallId,
@@ -88,10 +98,16 @@ pub enum Refused {
     Ended,
     #[error("the handover is not in a state that allows this")]
     NotActive,
+    /// 8x8 takes one hand-back a conversation.
+    #[error("the hand-back is scheduled already")]
+    HandBackTaken,
+    #[error("the hand-back is being scheduled")]
+    HandBackUnderWay,
 }
 
 pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transition, Refused> {
     let mut change = Change::of(handover, now);
+    bot_phase::start(&mut change);
     match input {
         Input::Webhook(event) => webhook::apply(&mut change, event),
         Input::Passed(event) => webhook::pass(&mut change, event),
@@ -99,6 +115,11 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,
         Input::Update(update) => calls::update(&mut change, update)?,
+        Input::HandBack(asked) => bot_phase::hand_back(&mut change, asked)?,
+        Input::HandBackScheduled => bot_phase::scheduled(&mut change),
+        Input::HandBackFailed { problem, may_be_there } => {
+            bot_phase::not_scheduled(&mut change, &problem, may_be_there);
+        }
         Input::Updated { call, user } => calls::updated(&mut change, &call, user),
         Input::UpdateFailed {
             call,

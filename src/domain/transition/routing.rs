@@ -14,6 +14,7 @@ use crate::domain::Stop;
 use crate::domain::Timestamp;
 use crate::domain::Untold;
 use crate::domain::Wanted;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls::UPDATE_FOR;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines::settling;
@@ -149,7 +150,7 @@ pub(super) fn looked(change: &mut Change<'_>, found: Whereabouts) {
         return;
     }
     match found {
-        Whereabouts::Over => change.end(EndReason::AgentEnded),
+        Whereabouts::Over => change.end(bot_phase::idle_reason(change.state())),
         Whereabouts::Queue(queue) if is_wanted(change, &queue.id) => {
             arrive(change);
             change.progress.queue = Some(queue.clone());

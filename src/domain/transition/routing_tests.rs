@@ -78,7 +78,7 @@ impl Walk {
     fn asked_for(&self) -> Vec<&str> {
         let of = |call: &'_ Call| match call {
             Call::Update { queue_id, .. } => queue_id.clone(),
-            Call::PostMessage(_) | Call::UserLeaves { .. } => None,
+            Call::PostMessage(_) | Call::UserLeaves { .. } | Call::HandBack { .. } => None,
         };
         self.calls.iter().filter_map(of).map(|id| &*id.leak()).collect()
     }

@@ -21,6 +21,7 @@ pub(super) fn facts() -> Facts {
         metadata: None,
         callback_url: None,
         reopened_from: None,
+        arrival: None,
         timers: Timers {
             queue: Some(Duration::from_mins(10)),
             idle: Some(Duration::from_mins(30)),
@@ -199,7 +200,7 @@ fn send() -> Input {
     })
 }
 
-fn reroute() -> Input {
+pub(super) fn reroute() -> Input {
     Input::Update(UpdateHandover {
         queue_id: Some("102".to_owned()),
         chain: Vec::new(),
@@ -218,7 +219,7 @@ fn tell_user() -> Input {
     })
 }
 
-fn typing() -> Input {
+pub(super) fn typing() -> Input {
     webhook(
         WebhookKind::Typing {
             users: RawJson::parse("[]").unwrap(),
@@ -264,7 +265,7 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 28] = [
     "created",
     "not created",
     "queued",
@@ -283,6 +284,9 @@ const NAMES: [&str; 25] = [
     "reroute",
     "tell user",
     "end",
+    "hand back",
+    "hand back scheduled",
+    "hand back failed",
     "fate",
     "update failed",
     "types no more",
@@ -312,6 +316,12 @@ fn input(name: &str) -> Input {
         "reroute" => reroute(),
         "tell user" => tell_user(),
         "end" => end(),
+        "hand back" => Input::HandBack(ScheduleHandBack::default()),
+        "hand back scheduled" => Input::HandBackScheduled,
+        "hand back failed" => Input::HandBackFailed {
+            problem: RawJson::parse("{}").unwrap(),
+            may_be_there: false,
+        },
         "fate" => fate(),
         "update failed" => problem(),
         "types no more" => Input::Typing {
@@ -433,6 +443,17 @@ fn table(name: &str) -> [&'static str; 7] {
         "reroute" => ["refused", "queued", "refused", "refused", "bot", "over", "over"],
         "tell user" => ["creating", "queued", "active", "transferring", "bot", "over", "over"],
         "end" => ["creating", ENDED, ENDED, ENDED, ENDED, "over", "over"],
+        "hand back" => ["refused", "queued", "active", "transferring", "refused", "over", "over"],
+        "hand back scheduled" => ["-", "-", "-", "-", "-", "-", "-"],
+        "hand back failed" => [
+            "creating handover.update_failed",
+            "queued handover.update_failed",
+            "active handover.update_failed",
+            "transferring handover.update_failed",
+            "bot handover.update_failed",
+            "-",
+            "-",
+        ],
         "fate" => [
             "creating message.status",
             "queued message.status",
@@ -470,6 +491,7 @@ fn outcome(state: State, name: &str) -> String {
     );
     match walk.apply(input(name)) {
         Err(Refused::NotActive) => return "refused".to_owned(),
+        Err(Refused::HandBackTaken | Refused::HandBackUnderWay) => return "taken".to_owned(),
         Err(Refused::Ended) => return "over".to_owned(),
         Ok(()) => {}
     }

@@ -18,6 +18,7 @@ use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
+use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::reopening;
 use crate::domain::transition::reopening::Past;
@@ -146,6 +147,7 @@ fn enter(change: &mut Change<'_>, agent: &AgentRef, at: i64) -> bool {
                 change.progress.asked = 0;
                 change.progress.last_message_at = change.now;
                 mark(change, at);
+                bot_phase::agent_came(change);
             }
             true
         }
@@ -185,12 +187,7 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
     let known = !old && routing::queued(change, &queue.id, told.at);
     match state {
         State::Queued if !old => change.progress.queue = Some(queue.clone()),
-        State::Bot if !old => {
-            change.progress.state = State::Queued;
-            change.progress.queued_since = Some(change.now);
-            change.progress.queue = Some(queue.clone());
-            mark(change, told.at);
-        }
+        State::Bot if !old => bot_phase::waits_in(change, queue.clone(), told.at),
         State::Transferring if !old => {
             change.progress.transfer_seen = true;
             change.progress.queue = Some(queue.clone());
@@ -224,6 +221,7 @@ fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
 
 fn user_left(change: &mut Change<'_>, told: &Telling<'_>) {
     if change.state().is_live() && !is_old(change, told.at) {
+        mark(change, told.at);
         change.end(EndReason::UserLeft);
     }
 }
@@ -235,7 +233,8 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
     let old = is_old(change, told.at);
     if update.state == Some(ConversationState::Idle) {
         if !old {
-            change.end(EndReason::AgentEnded);
+            mark(change, told.at);
+            change.end(bot_phase::idle_reason(change.state()));
         }
         return;
     }
@@ -245,6 +244,9 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
         && !reopening::may_be_of_before(change)
     {
         told.joined(change, agent);
+    }
+    if !old {
+        bot_phase::updated(change, &update, told.source, told.at);
     }
     if let Some(id) = update.queue_id
         && !old
@@ -277,7 +279,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     }
-    if is_echo(change.state(), message) {
+    if bot_phase::is_echo(change, message, told) {
         return;
     }
     let known = change
@@ -306,17 +308,6 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
     change.log(EventType::MessageCreated, &told.with("message", said));
 }
 
-/// What the bot posted comes back as an event. Only where the bot leads is the user someone else's voice.
-fn is_echo(state: State, message: &MessageSeen) -> bool {
-    match message.sender_type.as_str() {
-        "bot" => true,
-        // Nobody posts as these but 8x8, whatever the mark says.
-        "agent" | "system" => false,
-        "user" => state != State::Bot || message.is_echo,
-        _ => message.is_echo,
-    }
-}
-
 /// Who types without an event of 8x8's to tell it by.
 pub(super) fn types(change: &mut Change<'_>, users: &RawJson, active: bool) {
     #[derive(Serialize)]
@@ -338,7 +329,7 @@ fn typing(change: &mut Change<'_>, told: &Telling<'_>, typing: &serde_json::Valu
     }
 }
 
-fn mark(change: &mut Change<'_>, at: i64) {
+pub(super) fn mark(change: &mut Change<'_>, at: i64) {
     change.progress.state_mark = change.progress.state_mark.max(Some(at));
 }
 

@@ -57,8 +57,9 @@ pub(in crate::http) struct CreateBody {
     /// Where the user waits when nobody comes in `queueId`, in order; without `queueId` the first of them is it. At most 10.
     #[serde(default)]
     queues: Vec<QueueBody>,
-    /// Only `false`.
-    hand_back: Option<bool>,
+    /// Whether the bot is to lead again after the agents; scheduled when the first of them joins.
+    #[serde(default)]
+    hand_back: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -99,7 +100,7 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(self.availability.as_deref(), self.hand_back, &mut faults);
+        not_built_yet(self.availability.as_deref(), &mut faults);
         let queue_id = queue_id.or(assigned);
         let queues = queues_body::check(self.queues, queue_id.as_deref(), &bot.tenant, &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
@@ -125,6 +126,7 @@ impl CreateBody {
             queue_timeout: faults.duration("/timers/queue", timers.queue.as_deref()),
             idle_timeout: faults.duration("/timers/idle", timers.idle.as_deref()),
             max_age: faults.duration("/timers/maxAge", timers.max_age.as_deref()),
+            hand_back: self.hand_back,
             bot,
         };
         faults.or(open)
@@ -138,17 +140,11 @@ fn assigned_queue(assignment: AssignmentBody, faults: &mut Faults) -> Option<Str
     faults.id("/assignment/id", Some(assignment.id))
 }
 
-fn not_built_yet(availability: Option<&str>, hand_back: Option<bool>, faults: &mut Faults) {
+fn not_built_yet(availability: Option<&str>, faults: &mut Faults) {
     match availability {
         None | Some("ignore") => {}
         Some("require") => faults.add("/availability", "`require` is not supported yet; use `ignore`"),
         Some(_) => faults.add("/availability", "must be `ignore`"),
-    }
-    if hand_back == Some(true) {
-        faults.add(
-            "/handBack",
-            "handing back to the bot is not supported yet; leave it out, or set false",
-        );
     }
 }
 

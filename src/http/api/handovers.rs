@@ -169,6 +169,11 @@ pub(in crate::http) fn accepted(handover: &Handover) -> Result<Answer, Refusal> 
     of_handover(StatusCode::ACCEPTED, handover)
 }
 
+/// The answer to a hand-back that 8x8 took.
+pub(in crate::http) fn scheduled(handover: &Handover) -> Result<Answer, Refusal> {
+    of_handover(StatusCode::CREATED, handover)
+}
+
 fn of_handover(status: StatusCode, handover: &Handover) -> Result<Answer, Refusal> {
     Answer::json(
         status,

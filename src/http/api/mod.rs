@@ -8,6 +8,7 @@ mod event_list;
 mod events;
 mod faults;
 mod follow;
+mod hand_back;
 mod handovers;
 mod history;
 mod language;
@@ -26,6 +27,7 @@ mod view;
 
 pub(super) use handovers::accepted;
 pub(super) use handovers::created;
+pub(super) use handovers::scheduled;
 pub(super) use messages::posted;
 pub(super) use routes::calls;
 pub(super) use routes::links;

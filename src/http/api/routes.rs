@@ -8,6 +8,7 @@ use crate::http::api::all_events;
 use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
+use crate::http::api::hand_back;
 use crate::http::api::handovers;
 use crate::http::api::messages;
 use crate::http::api::reopen;
@@ -22,6 +23,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::typing))
         .routes(routes!(signals::thinking))
         .routes(routes!(signals::read_receipt))
+        .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
         .routes(routes!(reopen::reopen))
 }

@@ -77,7 +77,7 @@ async fn all_faults_of_a_create_are_told_at_once() {
     let body = format!(
         r#"{{"user":{{"email":"nobody"}},"queueId":" ","assignment":{{"type":"agent","id":"7"}},"callbackUrl":"https://evil.example.com",
             "metadata":{{"m":"{metadata}"}},"properties":[],"availability":"require","timers":{{"queue":"10","idle":"0s"}},
-            "queues":[{{"id":" ","maxWait":"0s"}}],"handBack":true}}"#
+            "queues":[{{"id":" ","maxWait":"0s"}}]}}"#
     );
     let answer = gateway.call("POST", HANDOVERS, &body).await;
     answer.is_problem(422, "invalid-request");
@@ -96,7 +96,6 @@ async fn all_faults_of_a_create_are_told_at_once() {
             "/assignment/type",
             "/availability",
             "/callbackUrl",
-            "/handBack",
             "/metadata",
             "/properties",
             "/queueId",

@@ -287,6 +287,8 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         queue_timeout: None,
         idle_timeout: None,
         max_age: Duration::from_hours(24),
+        inbound_channels: Vec::new(),
+        accept_conversation_active: false,
         copilot: None,
         agent_names: AgentNames::Full,
     })

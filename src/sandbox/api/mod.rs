@@ -2,6 +2,7 @@
 //! statistics will be files of their own beside these.
 
 mod guard;
+mod hand_back;
 mod routes;
 
 mod attachments;

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post};
 use http::Method;
 
-use super::{attachments, channels, conversations, guard, keys, messages, participants, signals, webhooks};
+use super::{attachments, channels, conversations, guard, hand_back, keys, messages, participants, signals, webhooks};
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
 
@@ -44,6 +44,10 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route(
             "/conversations/{conversationId}/read-receipt",
             post(signals::read_receipt),
+        )
+        .route(
+            "/conversations/{conversationId}/post-agent-assignment",
+            post(hand_back::create),
         )
         .route("/conversations/{conversationId}/participants", get(participants::list))
         .route(
@@ -112,6 +116,7 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "/conversations/{conversationId}/typing") => "typing",
         ("POST", "/conversations/{conversationId}/thinking") => "thinking",
         ("POST", "/conversations/{conversationId}/read-receipt") => "read-receipt",
+        ("POST", "/conversations/{conversationId}/post-agent-assignment") => "hand-back",
         ("GET", "/conversations/{conversationId}/participants") => "participants",
         ("PATCH", "/conversations/{conversationId}/participants/user") => "leave",
         ("GET", "/conversations/{conversationId}/messages") => "messages",

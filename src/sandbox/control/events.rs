@@ -74,6 +74,7 @@ fn outgoing(shared: &Shared, conversation_id: String, send: Send) -> Result<Outg
         event_type,
         conversation_id,
         channel_id: channel_id.unwrap_or_else(|| shared.options.channel_id.clone()),
+        webhook_id: None,
         body,
         tampering: Tampering {
             sign: send.sign,

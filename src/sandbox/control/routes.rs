@@ -5,16 +5,18 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::help::HELP;
-use super::{agent, events, settings, views};
+use super::{agent, customer, events, settings, views};
 use crate::sandbox::load;
 use crate::sandbox::state::Shared;
 
 pub(crate) fn router(shared: Shared) -> Router {
     let routes = Router::new()
         .route("/", get(|| async { HELP }))
-        .route("/conversations", get(views::conversations))
+        .route("/channels", post(customer::add_channel))
+        .route("/conversations", get(views::conversations).post(customer::open))
         .route("/conversations/{id}", get(views::conversation))
         .route("/conversations/{id}/agent", post(agent::act))
+        .route("/conversations/{id}/customer", post(customer::act))
         .route("/conversations/{id}/events", post(events::send))
         .route("/calls", get(views::calls))
         .route("/events", get(views::events))

@@ -100,7 +100,7 @@ async fn deliver_once(shared: &State, outgoing: &Outgoing, mut headers: Headers,
 /// Every answer is read to the end, so that its connection is used again.
 async fn attempt(shared: &State, outgoing: &Outgoing, headers: Headers, tally: &mut Tally) -> bool {
     let (at, begun) = (clock::now_ms(), Instant::now());
-    let outcome = match shared.webhook_url(&outgoing.channel_id) {
+    let outcome = match shared.webhook_url(outgoing) {
         None => Err("no webhook url is set".to_owned()),
         Some(url) => match shared.send(url, headers, outgoing.body.clone()).await {
             Err(error) => Err(error),

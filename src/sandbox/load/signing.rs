@@ -92,7 +92,7 @@ fn message(shared: &State, conversation_id: &str, number: usize) -> Result<Outgo
         .conversations
         .get(conversation_id)
         .ok_or("the conversation is gone")?;
-    let dialect = world.dialect_of_channel(&conversation.channel_id);
+    let dialect = world.dialect(&conversation.channel_id, None);
     let rendered = said
         .render(dialect, conversation_id, clock::now_ms())
         .ok_or("the dialect has no messages")?;

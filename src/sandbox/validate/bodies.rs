@@ -140,6 +140,38 @@ pub(crate) struct Card {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostAgentAssignment {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// A webhook's.
+    pub(crate) id: String,
+    pub(super) configuration: Option<PostAgentConfiguration>,
+}
+
+/// The first is documented as a string, the others as numbers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PostAgentConfiguration {
+    pub(super) notify_channel_webhook_if_exists: Option<String>,
+    pub(super) max_total_minutes: Option<u64>,
+    pub(super) user_timeout_in_minutes: Option<u64>,
+}
+
+impl PostAgentAssignment {
+    pub(crate) fn tells_channel(&self) -> bool {
+        let configuration = self.configuration.as_ref();
+        let notify = configuration.and_then(|all| all.notify_channel_webhook_if_exists.as_deref());
+        notify == Some("true")
+    }
+
+    /// How long the bot leads at most.
+    pub(crate) fn minutes(&self) -> Option<u64> {
+        self.configuration.as_ref()?.max_total_minutes
+    }
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Typing {
     pub(super) author_type: String,

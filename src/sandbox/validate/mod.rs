@@ -4,7 +4,7 @@ mod bodies;
 mod rules;
 
 pub(crate) use bodies::{
-    Assignment, ChannelWrite, ConversationCreate, ConversationPatch, ConversationWrite, MessageWrite, ReadReceipt,
-    Thinking, Typing, User, UserLeave, WebhookVerify, WebhookWrite,
+    Assignment, ChannelWrite, ConversationCreate, ConversationPatch, ConversationWrite, MessageWrite,
+    PostAgentAssignment, ReadReceipt, Thinking, Typing, User, UserLeave, WebhookVerify, WebhookWrite,
 };
 pub(crate) use rules::{Invalid, read};

@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::bodies::{
-    Assignment, Card, ChannelWrite, ConversationCreate, ConversationPatch, ConversationWrite, MessageWrite, Property,
-    ReadReceipt, Thinking, Typing, User, UserLeave, WebhookVerify, WebhookWrite,
+    Assignment, Card, ChannelWrite, ConversationCreate, ConversationPatch, ConversationWrite, MessageWrite,
+    PostAgentAssignment, Property, ReadReceipt, Thinking, Typing, User, UserLeave, WebhookVerify, WebhookWrite,
 };
 
 /// Why a body is refused.
@@ -165,6 +165,27 @@ impl Check for MessageWrite {
 impl Check for Card {
     fn check(&self) -> Result<(), Invalid> {
         one_of("cards.contentType", &self.content_type, &CARD_TYPES)
+    }
+}
+
+impl Check for PostAgentAssignment {
+    fn check(&self) -> Result<(), Invalid> {
+        one_of("type", &self.kind, &["webhook"])?;
+        let Some(configuration) = &self.configuration else {
+            return Ok(());
+        };
+        if let Some(notify) = &configuration.notify_channel_webhook_if_exists {
+            one_of("notifyChannelWebhookIfExists", notify, &["true", "false"])?;
+        }
+        let total = configuration.max_total_minutes;
+        if total.is_some_and(|minutes| !(20..=600).contains(&minutes)) {
+            return invalid("maxTotalMinutes must be 20 to 600");
+        }
+        let timeout = configuration.user_timeout_in_minutes;
+        if timeout.is_some_and(|minutes| !(10..=300).contains(&minutes)) {
+            return invalid("userTimeoutInMinutes must be 10 to 300");
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::attachment::Attachment;
+use super::bot_phase::PostAgent;
 use crate::sandbox::{clock, ids};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,9 @@ pub(crate) struct Conversation {
     pub(crate) order: u64,
     pub(crate) created_at: i64,
     pub(crate) channel_id: String,
+    /// The channel's type, as events tell it.
+    pub(crate) kind: String,
+    pub(crate) msisdn: Option<String>,
     pub(crate) user: Value,
     pub(crate) history: Vec<Value>,
     pub(crate) messages: Vec<Message>,
@@ -72,6 +76,9 @@ pub(crate) struct Conversation {
     pub(crate) signals: Vec<Value>,
     /// User-leaves calls as received.
     pub(crate) leaves: Vec<Value>,
+    pub(crate) post_agent: Option<PostAgent>,
+    /// A customer began it in a channel, and a bot leads it first.
+    pub(super) bot_led: bool,
     pub(super) tenant_id: String,
     pub(super) phase: Phase,
     pub(super) assignment: Option<(&'static str, String)>,
@@ -91,12 +98,16 @@ impl Conversation {
             order: 0,
             created_at: clock::now_ms(),
             channel_id,
+            kind: "ChatAPI".to_owned(),
+            msisdn: None,
             user,
             history,
             messages: Vec::new(),
             attachments: Vec::new(),
             signals: Vec::new(),
             leaves: Vec::new(),
+            post_agent: None,
+            bot_led: false,
             tenant_id: tenant_id.to_owned(),
             phase: Phase::Created,
             assignment: None,
@@ -178,6 +189,7 @@ impl Conversation {
             "interactions": self.interactions(),
             "signals": self.signals,
             "leaves": self.leaves,
+            "postAgent": self.post_agent_view(),
         })
     }
 
@@ -194,6 +206,10 @@ impl Conversation {
             .iter()
             .map(|one| json!({"id": one.id, "startTime": clock::iso(one.started_at), "endTime": one.ended_at.map(clock::iso)}))
             .collect()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
     }
 
     pub(super) fn state(&self) -> &'static str {

@@ -24,6 +24,8 @@ pub(crate) struct Webhook {
 pub(crate) struct Channel {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// Only `ChatAPI` can be made by the API.
+    pub(crate) kind: String,
     pub(crate) webhook_id: String,
     pub(crate) queue_id: String,
     pub(crate) created_at: i64,
@@ -38,6 +40,7 @@ pub(crate) struct World {
     last_order: u64,
 }
 
+const CHAT_API: &str = "ChatAPI";
 const FIRST_WEBHOOK: &str = "sandbox-webhook";
 
 impl World {
@@ -64,6 +67,7 @@ impl World {
         let channel = Channel {
             id: options.channel_id.clone(),
             name: "Sandbox channel".to_owned(),
+            kind: CHAT_API.to_owned(),
             webhook_id: webhook.id.clone(),
             queue_id: queues.first().map(|queue| queue.id.clone()).unwrap_or_default(),
             created_at: clock::now_ms(),
@@ -94,14 +98,22 @@ impl World {
         self.queues.iter().find(|queue| queue.id == id)
     }
 
-    pub(crate) fn webhook_of_channel(&self, channel_id: &str) -> Option<&Webhook> {
+    fn webhook_of_channel(&self, channel_id: &str) -> Option<&Webhook> {
         self.channels
             .get(channel_id)
             .and_then(|channel| self.webhooks.get(&channel.webhook_id))
     }
 
-    pub(crate) fn dialect_of_channel(&self, channel_id: &str) -> Dialect {
-        match self.webhook_of_channel(channel_id) {
+    /// That of the channel's webhook, or of another one.
+    pub(crate) fn webhook(&self, channel_id: &str, webhook_id: Option<&str>) -> Option<&Webhook> {
+        match webhook_id {
+            Some(id) => self.webhooks.get(id),
+            None => self.webhook_of_channel(channel_id),
+        }
+    }
+
+    pub(crate) fn dialect(&self, channel_id: &str, webhook_id: Option<&str>) -> Dialect {
+        match self.webhook(channel_id, webhook_id) {
             Some(webhook) if webhook.version == "v2.0" => Dialect::V2,
             _ => Dialect::Gateway,
         }
@@ -134,6 +146,7 @@ impl Channel {
         Self {
             id,
             name: write.name,
+            kind: CHAT_API.to_owned(),
             webhook_id: write.web_hook_id,
             queue_id: write.routing_options.id,
             created_at: clock::now_ms(),
@@ -150,7 +163,7 @@ impl Channel {
         json!({
             "id": self.id,
             "name": self.name,
-            "type": "ChatAPI",
+            "type": self.kind,
             "webHookId": self.webhook_id,
             "routingOptions": {"type": "queue", "id": self.queue_id},
         })

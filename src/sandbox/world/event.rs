@@ -22,6 +22,11 @@ pub(crate) enum Event {
     Transfer,
     Message(Saying),
     Typing(Vec<String>),
+    /// What the customer does with what was shown to them, and the like.
+    Activity {
+        name: String,
+        value: Value,
+    },
 }
 
 /// An event as it goes over the wire.
@@ -58,6 +63,7 @@ impl Event {
             Self::Transfer => return ("TRANSFER", Value::Object(Map::new())),
             Self::Message(said) => ("MESSAGE", message(said)),
             Self::Typing(agents) => ("ACTIVITY", json!({"name": "typing", "value": {"users": users(agents)}})),
+            Self::Activity { name, value } => ("ACTIVITY", json!({"name": name, "value": value})),
         };
         (event_type, json!({"data": data}))
     }
@@ -78,7 +84,7 @@ impl Event {
                     json!({"messageType": "AGENT", "agentId": id, "agentName": name, "message": said.text}),
                 ))
             }
-            Self::Message(_) | Self::Update(_) | Self::UserLeft | Self::Typing(_) => None,
+            Self::Message(_) | Self::Update(_) | Self::UserLeft | Self::Typing(_) | Self::Activity { .. } => None,
         }
     }
 }

@@ -32,6 +32,7 @@ impl Conversation {
         self.assignment = Some(("queue", queue.id.clone()));
         self.last_queue = Some(queue.clone());
         self.waiting_in = Some(queue.clone());
+        self.ends_post_agent();
         vec![self.update(), Event::Queued(queue)]
     }
 
@@ -82,8 +83,19 @@ impl Conversation {
         events
     }
 
-    /// Every agent leaves and the conversation goes idle.
+    /// Every agent leaves. The conversation goes on where a post-agent assignment says so, or else goes idle.
     pub(crate) fn end(&mut self) -> Vec<Event> {
+        if self.phase != Phase::Active || self.agents.is_empty() {
+            return self.finish();
+        }
+        let mut events: Vec<Event> = self.agents.clone().iter().flat_map(|agent| self.leave(agent)).collect();
+        let next = self.pass_on().unwrap_or_else(|| self.finish());
+        events.extend(next);
+        events
+    }
+
+    /// Every agent leaves and the conversation goes idle.
+    pub(crate) fn finish(&mut self) -> Vec<Event> {
         let mut events: Vec<Event> = self.agents.clone().iter().flat_map(|agent| self.leave(agent)).collect();
         if self.phase != Phase::Idle {
             self.phase = Phase::Idle;
@@ -100,7 +112,7 @@ impl Conversation {
         }
         self.absent("user");
         let mut events = vec![Event::UserLeft];
-        events.extend(self.end());
+        events.extend(self.finish());
         events
     }
 
@@ -109,7 +121,7 @@ impl Conversation {
         if said.author_type == "bot" {
             self.present("bot", "bot");
         }
-        let reopens = self.phase == Phase::Idle && said.author_type == "user";
+        let reopens = self.phase == Phase::Idle && said.author_type == "user" && !self.bot_led;
         let mut events = vec![Event::Message(said.clone())];
         self.messages.push(Message {
             id: ids::token(),
@@ -132,7 +144,7 @@ impl Conversation {
         }
     }
 
-    fn activate(&mut self) {
+    pub(super) fn activate(&mut self) {
         if self.phase != Phase::Active {
             self.phase = Phase::Active;
             let id = ids::interaction(&self.tenant_id);
@@ -150,7 +162,7 @@ impl Conversation {
         }
     }
 
-    fn present(&mut self, id: &str, kind: &'static str) {
+    pub(super) fn present(&mut self, id: &str, kind: &'static str) {
         match self.participants.iter_mut().find(|one| one.id == id) {
             Some(known) => known.removed = false,
             None => self.participants.push(Participant {
@@ -167,10 +179,18 @@ impl Conversation {
         }
     }
 
-    fn update(&self) -> Event {
-        let mut data = json!({"state": self.state(), "user": self.user, "channel": "ChatAPI"});
-        if let (Some(assignment), Some(data)) = (self.assignment(), data.as_object_mut()) {
-            data.insert("assignment".to_owned(), assignment);
+    pub(super) fn update(&self) -> Event {
+        let mut data = json!({"state": self.state(), "user": self.user, "channel": self.kind});
+        if let Some(data) = data.as_object_mut() {
+            data.extend(
+                self.assignment()
+                    .map(|assignment| ("assignment".to_owned(), assignment)),
+            );
+            data.extend(
+                self.msisdn
+                    .clone()
+                    .map(|msisdn| ("msisdn".to_owned(), Value::from(msisdn))),
+            );
         }
         Event::Update(data)
     }

@@ -75,6 +75,29 @@ pub(super) fn shared_keys(settings: &Settings, notes: &mut Notes) {
     }
 }
 
+/// A conversation begins with one bot.
+pub(super) fn shared_channels(settings: &Settings, notes: &mut Notes) {
+    let mut owners = BTreeMap::new();
+    for (name, bot) in &settings.bots {
+        let account = settings.tenants.get(&bot.tenant).map(|tenant| &tenant.tenant_id);
+        for (place, channel) in bot.inbound_channels.iter().enumerate() {
+            let key = format!("bots.{name}.inbound_channels[{place}]");
+            notes.text(key.clone(), channel);
+            match owners.insert((account, channel), name) {
+                Some(owner) if owner == name => notes.fault(key, "is named twice"),
+                Some(owner) => notes.fault(key, format!("is a channel of [bots.{owner}] too")),
+                None => {}
+            }
+        }
+        if bot.accept_conversation_active && bot.inbound_channels.is_empty() {
+            notes.warn(
+                format!("bots.{name}.accept_conversation_active"),
+                "does nothing without `inbound_channels`",
+            );
+        }
+    }
+}
+
 fn callback(section: &str, bot: &BotSettings, delivery: &DeliverySettings, notes: &mut Notes) {
     let key = |field: &str| format!("{section}.{field}");
     if bot.allow_http {

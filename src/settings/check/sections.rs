@@ -34,6 +34,7 @@ pub(in crate::settings) fn check(settings: &Settings) -> Notes {
         bot::check(name, bot, settings, &mut notes);
     }
     bot::shared_keys(settings, &mut notes);
+    bot::shared_channels(settings, &mut notes);
     notes
 }
 

@@ -65,6 +65,25 @@ fn all_faults_come_at_once_in_order_of_their_keys() {
 }
 
 #[test]
+fn a_channel_is_led_by_one_bot_of_an_account() {
+    let bots = |second: &str| {
+        format!(
+            "{SMALLEST}inbound_channels = [\"web-1\", \"wa-1\"]\n[tenants.brand]\ntenant_id = \"0012\"\napi_key = \"key\"\n\
+             [tenants.globex]\ntenant_id = \"0013\"\napi_key = \"key\"\n[bots.sales]\n{second}"
+        )
+    };
+    let same_account = bots("tenant = \"brand\"\ninbound_channels = [\"wa-1\", \" \", \"sms-1\", \"sms-1\"]");
+    let expected = [
+        "bots.sales.inbound_channels[1]: must not be blank",
+        "bots.sales.inbound_channels[3]: is named twice",
+        "bots.support.inbound_channels[1]: is a channel of [bots.sales] too",
+    ];
+    assert_eq!(faults(&same_account, &[]), expected);
+    let another = bots("tenant = \"globex\"\ninbound_channels = [\"wa-1\"]");
+    assert!(load_text(&another, &[]).is_ok());
+}
+
+#[test]
 fn a_fault_says_where_the_value_was_set() {
     let env = [
         ("HANDOVER__TENANTS__ACME__MESSAGE_LIMIT", "few"),

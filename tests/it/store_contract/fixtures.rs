@@ -72,6 +72,7 @@ pub(crate) fn creating(session: Option<&str>, created_at: Timestamp) -> Handover
         metadata: Some(RawJson::parse("{ \"kept\":  1.0 }").unwrap()),
         callback_url: Some("https://bot.example.com/handover".to_owned()),
         reopened_from: None,
+        arrival: None,
         timers: Timers {
             queue: Some(Duration::from_mins(10)),
             idle: None,

@@ -41,6 +41,28 @@ impl EightX8 {
         self.agent(conversation, json!({"do": "join"})).await;
     }
 
+    /// A customer opens a conversation in a channel of 8x8's; its id.
+    pub(crate) async fn customer(&self, open: Value) -> String {
+        let opened = self.control("/conversations", &open).await;
+        opened["conversationId"].as_str().unwrap().to_owned()
+    }
+
+    /// What the customer of a conversation does.
+    pub(crate) async fn customer_does(&self, conversation: &str, act: Value) {
+        self.control(&format!("/conversations/{conversation}/customer"), &act)
+            .await;
+    }
+
+    pub(crate) async fn customer_says(&self, conversation: &str, text: &str) {
+        self.customer_does(conversation, json!({"do": "say", "text": text}))
+            .await;
+    }
+
+    /// Adds a channel of any type, with the first webhook or another one.
+    pub(crate) async fn add_channel(&self, channel: Value) {
+        self.control("/channels", &channel).await;
+    }
+
     pub(crate) async fn say(&self, conversation: &str, text: &str) {
         self.agent(conversation, json!({"do": "say", "text": text})).await;
     }
