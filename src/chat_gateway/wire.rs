@@ -110,7 +110,7 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }
 
-fn untrimmed(value: Option<&Value>) -> Option<String> {
+pub(super) fn untrimmed(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -118,7 +118,7 @@ fn untrimmed(value: Option<&Value>) -> Option<String> {
     }
 }
 
-fn time(value: Option<&Value>) -> Option<Timestamp> {
+pub(super) fn time(value: Option<&Value>) -> Option<Timestamp> {
     let text = text(value)?;
     Timestamp::parse_rfc3339(&text).or_else(|| text.parse().ok().map(Timestamp::from_millis))
 }

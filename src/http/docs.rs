@@ -165,6 +165,8 @@ mod tests {
             ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),
             ("/v1/handovers/{id}/events", "get"),
+            ("/v1/handovers/{id}/transcript", "get"),
+            ("/v1/handovers/{id}/timeline", "get"),
             ("/v1/events", "get"),
         ] {
             let operation = &document["paths"][path][method];

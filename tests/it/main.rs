@@ -6,6 +6,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod agent_view;
 mod architecture;
 mod callbacks;
 mod events_api;
@@ -20,4 +21,5 @@ mod signals;
 mod signatures;
 mod store_contract;
 mod support;
+mod transcripts;
 mod upstream;

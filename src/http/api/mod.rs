@@ -14,6 +14,8 @@ mod messages;
 mod routes;
 mod signals;
 mod state;
+mod timeline;
+mod transcript;
 mod update_body;
 mod user_body;
 mod view;

@@ -10,6 +10,8 @@ use crate::http::api::events;
 use crate::http::api::handovers;
 use crate::http::api::messages;
 use crate::http::api::signals;
+use crate::http::api::timeline;
+use crate::http::api::transcript;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -20,6 +22,8 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(signals::thinking))
         .routes(routes!(signals::read_receipt))
         .routes(routes!(end::end))
+        .routes(routes!(transcript::read))
+        .routes(routes!(timeline::read))
 }
 
 /// Long polls and streams.

@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod files;
 mod handovers;
+mod history;
 mod idempotency;
 mod inbox;
 mod lanes;
@@ -17,6 +18,7 @@ mod prune;
 mod readers;
 mod settle;
 mod store;
+mod timeline;
 mod writer;
 
 pub use error::OpenError;

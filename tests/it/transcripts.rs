@@ -1,0 +1,333 @@
+//! What was said and what happened, read back: transcripts and timelines.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::support::bot::Callback;
+use crate::support::config::SALES;
+use crate::support::reply::Reply;
+use crate::support::wait::eventually;
+use crate::support::world::World;
+
+async fn transcript(world: &World, id: &str) -> Value {
+    world.api.get(&format!("/v1/handovers/{id}/transcript")).await.ok(200)
+}
+
+async fn as_text(world: &World, id: &str) -> String {
+    let path = format!("/v1/handovers/{id}/transcript");
+    let call = world.api.call(http::Method::GET, &path).header("accept", "text/plain");
+    let reply = call.send().await;
+    assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"));
+    reply.text()
+}
+
+/// Author, text and origin of each entry.
+fn said(transcript: &Value) -> Vec<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let entries = transcript["data"].as_array().unwrap();
+    entries
+        .iter()
+        .map(|entry| {
+            (
+                text(&entry["author"]["type"]),
+                text(&entry["text"]),
+                text(&entry["origin"]),
+            )
+        })
+        .collect()
+}
+
+fn expected(lines: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    let own = |text: &str| text.to_owned();
+    lines
+        .iter()
+        .map(|(author, text, origin)| (own(author), own(text), own(origin)))
+        .collect()
+}
+
+async fn told(world: &World, id: &str, text: &str) {
+    eventually(&format!("the bot is told `{text}`"), async || {
+        let events = world.bots.events(id);
+        events.iter().any(|event| event.text() == text).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
+    let mut world = World::start().await;
+    let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard"}});
+    let history =
+        json!([{"authorType": "user", "text": "Balance?"}, {"authorType": "bot", "text": "Wait", "cards": [card]}]);
+    let (id, conversation) = world.api.open(json!({"history": {"messages": history}})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    told(&world, &id, "Hello").await;
+    let message = json!({"text": "Hi\nI am James", "clientMessageId": "m-1"});
+    let posted = world
+        .api
+        .post(&format!("/v1/handovers/{id}/messages"), &message)
+        .await
+        .ok(202);
+    let attached = json!({"eventType": "MESSAGE", "data": {"isEcho": false, "text": "", "cards": [],
+        "sender": {"id": "agent-1", "type": "agent"},
+        "attachments": [{"id": "a-1", "type": "image", "fileName": "bill.png", "preSignedUrl": "https://x.invalid/s3cret"}]}});
+    world.eight.event(&conversation, json!({"body": attached})).await;
+    eventually("the attachment", async || {
+        (world.api.events(&id).await.len() == 5).then_some(())
+    })
+    .await;
+    world.api.end(&id).await;
+    world.eight.say(&conversation, "Too late").await;
+    told(&world, &id, "Too late").await;
+
+    let lines = expected(&[
+        ("user", "Balance?", "history"),
+        ("bot", "Wait", "history"),
+        ("agent", "Hello", "received"),
+        ("user", "Hi\nI am James", "posted"),
+        ("agent", "", "received"),
+        ("agent", "Too late", "received"),
+    ]);
+    let before = transcript(&world, &id).await;
+    assert_eq!(said(&before), lines, "{before:#}");
+    assert_eq!(before["complete"], true);
+    let data = before["data"].as_array().unwrap();
+    assert_eq!(data[1]["cards"], json!([card]));
+    assert_eq!(
+        (&data[3]["id"], &data[3]["status"], &data[3]["clientMessageId"]),
+        (&posted["messageId"], &json!("accepted"), &json!("m-1"))
+    );
+    assert_eq!(data[3]["author"], json!({"type": "user", "name": "James Jones"}));
+    assert_eq!(data[2]["author"], json!({"type": "agent", "id": "agent-1"}));
+    assert_eq!(
+        data[4]["attachments"],
+        json!([{"id": "a-1", "filename": "bill.png", "contentType": "image"}])
+    );
+    assert_eq!((&data[5]["late"], &data[2]["late"]), (&json!(true), &Value::Null));
+    let joined = &before["participants"];
+    assert!(
+        joined
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == "agent-1" && one["type"] == "agent")
+    );
+
+    world.kill_and_restart().await;
+    assert_eq!(transcript(&world, &id).await["data"], before["data"]);
+    let text = as_text(&world, &id).await;
+    assert!(text.contains("] James Jones (user): Hi\n    I am James\n"), "{text}");
+    assert!(text.contains("] agent-1 (agent): Hello\n"), "{text}");
+    assert!(text.contains("] bot: Wait [card]\n"), "{text}");
+    assert!(text.contains("] agent-1 (agent): [attachment bill.png]\n"), "{text}");
+    assert!(
+        !text.contains("could not be asked") && !text.contains("s3cret"),
+        "{text}"
+    );
+    let sales = world.api.of_bot(SALES);
+    for call in ["transcript", "timeline"] {
+        let path = format!("/v1/handovers/{id}/{call}");
+        assert_eq!(sales.get(&path).await.ok(404)["code"], "not-found");
+    }
+    world.finish().await;
+}
+
+/// 8x8 says each event once, and gives it up when it is not taken.
+async fn world_that_is_told_once() -> World {
+    World::with(|setup| setup.options.retry_schedule = Vec::new()).await
+}
+
+async fn says_unheard(world: &World, conversation: &str, text: &str) {
+    world
+        .eight
+        .fault(json!({"on": "webhook", "operation": "MESSAGE", "drop": "before"}))
+        .await;
+    world.eight.say(conversation, text).await;
+    eventually("the event is lost", async || {
+        world.eight.faults_left().await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_said_while_the_gateway_was_away_is_read_from_8x8_and_nothing_twice() {
+    let mut world = world_that_is_told_once().await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&id, "agent.joined").await;
+    world.eight.say(&conversation, "OK").await;
+    told(&world, &id, "OK").await;
+    world.api.say(&id, "Thanks").await;
+    // The same words again, of which nobody here was told.
+    says_unheard(&world, &conversation, "OK").await;
+    says_unheard(&world, &conversation, "Anything else?").await;
+    world.eight.say(&conversation, "Hello?").await;
+    told(&world, &id, "Hello?").await;
+    let lines = [
+        ("agent", "OK", "received"),
+        ("user", "Thanks", "posted"),
+        ("agent", "OK", "backfilled"),
+        ("agent", "Anything else?", "backfilled"),
+        ("agent", "Hello?", "received"),
+    ];
+    let shown = transcript(&world, &id).await;
+    assert_eq!(said(&shown), expected(&lines), "{shown:#}");
+    assert_eq!(shown["complete"], true);
+    assert_eq!(shown["data"][3]["author"], json!({"type": "agent", "id": "agent-1"}));
+    let logged = world.api.events(&id).await;
+    assert!(
+        logged
+            .iter()
+            .all(|event| event["data"]["message"]["text"] != "Anything else?"),
+        "what is read is not an event"
+    );
+    assert_eq!(said(&transcript(&world, &id).await), expected(&lines), "nor is it kept");
+
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "messages", "status": 500, "times": 100}))
+        .await;
+    let known = transcript(&world, &id).await;
+    assert_eq!(known["complete"], false);
+    assert_eq!(said(&known), expected(&[lines[0], lines[1], lines[4]]));
+    assert!(as_text(&world, &id).await.contains("(8x8 could not be asked in full"));
+    world.eight.clear_faults().await;
+
+    // Away altogether: what an agent says then is lost to the log.
+    world.gateway.kill();
+    world.eight.say(&conversation, "Are you there?").await;
+    eventually("8x8 has tried", async || {
+        let all = world.eight.all_webhooks().await;
+        all.last().unwrap()["attempts"]
+            .as_array()
+            .is_some_and(|tried| !tried.is_empty())
+            .then_some(())
+    })
+    .await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let after = transcript(&world, &id).await;
+    assert_eq!(
+        said(&after).last(),
+        expected(&[("agent", "Are you there?", "backfilled")]).last()
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_transcript_of_what_8x8_never_had_is_what_the_bot_gave() {
+    let mut world = World::start().await;
+    world.tolerate("upstream-rejected");
+    let history = json!({"messages": [{"authorType": "user", "text": "Balance?"}]});
+    let refused = world
+        .api
+        .post(
+            "/v1/handovers",
+            &json!({"user": {}, "queueId": "999", "history": history}),
+        )
+        .await
+        .ok(422);
+    let id = refused["handoverId"].as_str().unwrap();
+    let shown = transcript(&world, id).await;
+    assert_eq!(said(&shown), expected(&[("user", "Balance?", "history")]));
+    assert_eq!(
+        (&shown["complete"], &shown["participants"]),
+        (&json!(true), &Value::Null)
+    );
+    let happened = world.api.get(&format!("/v1/handovers/{id}/timeline")).await.ok(200);
+    let create = happened["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["kind"] == "call");
+    assert_eq!(create.unwrap()["outcome"], "failed", "{happened:#}");
+    assert_eq!(happened["interactions"], json!([]));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_timeline_tells_what_happened_without_a_word_of_anyone() {
+    let world = World::start().await;
+    let failing = |callback: &Callback| callback.kind() == "agent.joined";
+    world.bots.answer(1, Reply::status(500), failing);
+    let (id, conversation) = world.api.open(json!({"user": {"name": "Xerxes"}})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "a-word-of-the-agent").await;
+    told(&world, &id, "a-word-of-the-agent").await;
+    let posted = world.api.say(&id, "a-word-of-the-user").await;
+    let end = json!({"message": "a-word-of-farewell"});
+    world.api.post(&format!("/v1/handovers/{id}/end"), &end).await.ok(202);
+    world.bots.event(&id, "handover.ended").await;
+    world.eight.calls_made("leave", 1).await;
+    world.eight.all_acknowledged().await;
+    let path = format!("/v1/handovers/{id}/timeline");
+    let happened = eventually("8x8's answer and the last delivery are recorded", async || {
+        let happened = world.api.get(&path).await.ok(200);
+        let lines = happened["data"].as_array().unwrap().clone();
+        let left = lines
+            .iter()
+            .any(|line| line["call"] == "leave" && line["outcome"] == "done");
+        let last = lines
+            .iter()
+            .filter(|line| line["kind"] == "event")
+            .filter_map(|line| line["sequence"].as_u64())
+            .max();
+        let tried = lines
+            .iter()
+            .any(|line| line["kind"] == "attempt" && line["sequence"].as_u64() == last);
+        (left && tried).then_some(happened)
+    })
+    .await;
+    let lines = happened["data"].as_array().unwrap();
+    let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).collect::<Vec<_>>();
+    let states: Vec<_> = of_kind("state")
+        .iter()
+        .map(|line| line["to"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["creating", "queued", "active", "ended"]);
+    let events: Vec<_> = of_kind("event")
+        .iter()
+        .map(|line| line["type"].as_str().unwrap())
+        .collect();
+    let logged = world.api.events(&id).await;
+    let log: Vec<_> = logged.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(events, log);
+    let tries = of_kind("attempt");
+    let of_third: Vec<_> = tries
+        .iter()
+        .filter(|line| line["sequence"] == 3)
+        .map(|line| (line["number"].as_u64().unwrap(), line["status"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(of_third, [(1, 500), (2, 204)]);
+    assert!(tries.iter().all(|line| line["latencyMs"].is_u64()));
+    let calls: Vec<_> = of_kind("call")
+        .iter()
+        .map(|line| (line["call"].as_str().unwrap(), line["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(calls, [("create", "done"), ("message", "done"), ("leave", "done")]);
+    assert_eq!(
+        (&of_kind("message")[0]["messageId"], &of_kind("message")[0]["status"]),
+        (&posted["messageId"], &json!("accepted"))
+    );
+    let times: Vec<_> = lines.iter().map(|line| line["at"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{happened:#}");
+    let theirs = world.eight.conversation(&conversation).await["interactions"].clone();
+    assert_eq!(happened["interactions"][0]["id"], theirs[0]["id"], "for 8x8's support");
+    assert!(happened["interactions"][0]["startedAt"].is_string());
+    assert_eq!(happened["truncated"], false);
+    let text = happened.to_string();
+    for word in ["a-word-of", "Xerxes", "eght_sandbox", "whsec_", "http://"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "interactions", "status": 503, "times": 10}))
+        .await;
+    let unasked = world.api.get(&path).await.ok(200);
+    assert_eq!(
+        (&unasked["data"], &unasked["interactions"]),
+        (&happened["data"], &Value::Null)
+    );
+    world.finish().await;
+}
