@@ -53,22 +53,21 @@ async fn told(world: &World, id: &str, text: &str) {
     .await;
 }
 
-#[tokio::test]
-async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
-    let mut world = World::start().await;
-    let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard"}});
+fn card() -> Value {
+    json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard"}})
+}
+
+/// A handover that is over, in which both sides said something; and the id of what the bot posted.
+async fn told_all(world: &World) -> (String, Value) {
     let history =
-        json!([{"authorType": "user", "text": "Balance?"}, {"authorType": "bot", "text": "Wait", "cards": [card]}]);
+        json!([{"authorType": "user", "text": "Balance?"}, {"authorType": "bot", "text": "Wait", "cards": [card()]}]);
     let (id, conversation) = world.api.open(json!({"history": {"messages": history}})).await;
     world.eight.join(&conversation).await;
     world.eight.say(&conversation, "Hello").await;
-    told(&world, &id, "Hello").await;
+    told(world, &id, "Hello").await;
     let message = json!({"text": "Hi\nI am James", "clientMessageId": "m-1"});
-    let posted = world
-        .api
-        .post(&format!("/v1/handovers/{id}/messages"), &message)
-        .await
-        .ok(202);
+    let path = format!("/v1/handovers/{id}/messages");
+    let posted = world.api.post(&path, &message).await.ok(202);
     let attached = json!({"eventType": "MESSAGE", "data": {"isEcho": false, "text": "", "cards": [],
         "sender": {"id": "agent-1", "type": "agent"},
         "attachments": [{"id": "a-1", "type": "image", "fileName": "bill.png", "preSignedUrl": "https://x.invalid/s3cret"}]}});
@@ -79,8 +78,14 @@ async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
     .await;
     world.api.end(&id).await;
     world.eight.say(&conversation, "Too late").await;
-    told(&world, &id, "Too late").await;
+    told(world, &id, "Too late").await;
+    (id, posted["messageId"].clone())
+}
 
+#[tokio::test]
+async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
+    let mut world = World::start().await;
+    let (id, posted) = told_all(&world).await;
     let lines = expected(&[
         ("user", "Balance?", "history"),
         ("bot", "Wait", "history"),
@@ -93,10 +98,10 @@ async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
     assert_eq!(said(&before), lines, "{before:#}");
     assert_eq!(before["complete"], true);
     let data = before["data"].as_array().unwrap();
-    assert_eq!(data[1]["cards"], json!([card]));
+    assert_eq!(data[1]["cards"], json!([card()]));
     assert_eq!(
         (&data[3]["id"], &data[3]["status"], &data[3]["clientMessageId"]),
-        (&posted["messageId"], &json!("accepted"), &json!("m-1"))
+        (&posted, &json!("accepted"), &json!("m-1"))
     );
     assert_eq!(data[3]["author"], json!({"type": "user", "name": "James Jones"}));
     assert_eq!(data[2]["author"], json!({"type": "agent", "id": "agent-1"}));
@@ -105,17 +110,21 @@ async fn a_transcript_has_both_sides_in_order_and_survives_a_crash() {
         json!([{"id": "a-1", "filename": "bill.png", "contentType": "image"}])
     );
     assert_eq!((&data[5]["late"], &data[2]["late"]), (&json!(true), &Value::Null));
-    let joined = &before["participants"];
+    let joined = before["participants"].as_array().unwrap();
     assert!(
         joined
-            .as_array()
-            .unwrap()
             .iter()
             .any(|one| one["id"] == "agent-1" && one["type"] == "agent")
     );
-
     world.kill_and_restart().await;
     assert_eq!(transcript(&world, &id).await["data"], before["data"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_transcript_reads_as_text_and_is_its_bots_own() {
+    let world = World::start().await;
+    let (id, _) = told_all(&world).await;
     let text = as_text(&world, &id).await;
     assert!(text.contains("] James Jones (user): Hi\n    I am James\n"), "{text}");
     assert!(text.contains("] agent-1 (agent): Hello\n"), "{text}");
@@ -246,54 +255,60 @@ async fn a_transcript_of_what_8x8_never_had_is_what_the_bot_gave() {
     world.finish().await;
 }
 
-#[tokio::test]
-async fn a_timeline_tells_what_happened_without_a_word_of_anyone() {
-    let world = World::start().await;
+/// Joined, said, answered and ended, with one callback that failed at first; the timeline once all of it is recorded.
+async fn happened(world: &World) -> (String, Value) {
     let failing = |callback: &Callback| callback.kind() == "agent.joined";
     world.bots.answer(1, Reply::status(500), failing);
     let (id, conversation) = world.api.open(json!({"user": {"name": "Xerxes"}})).await;
     world.eight.join(&conversation).await;
     world.eight.say(&conversation, "a-word-of-the-agent").await;
-    told(&world, &id, "a-word-of-the-agent").await;
-    let posted = world.api.say(&id, "a-word-of-the-user").await;
+    told(world, &id, "a-word-of-the-agent").await;
+    world.api.say(&id, "a-word-of-the-user").await;
     let end = json!({"message": "a-word-of-farewell"});
     world.api.post(&format!("/v1/handovers/{id}/end"), &end).await.ok(202);
     world.bots.event(&id, "handover.ended").await;
     world.eight.calls_made("leave", 1).await;
     world.eight.all_acknowledged().await;
-    let path = format!("/v1/handovers/{id}/timeline");
     let happened = eventually("8x8's answer and the last delivery are recorded", async || {
-        let happened = world.api.get(&path).await.ok(200);
-        let lines = happened["data"].as_array().unwrap().clone();
-        let left = lines
+        let happened = timeline(world, &id).await;
+        let left = of_kind(&happened, "call");
+        let left = left
             .iter()
             .any(|line| line["call"] == "leave" && line["outcome"] == "done");
-        let last = lines
-            .iter()
-            .filter(|line| line["kind"] == "event")
-            .filter_map(|line| line["sequence"].as_u64())
-            .max();
-        let tried = lines
-            .iter()
-            .any(|line| line["kind"] == "attempt" && line["sequence"].as_u64() == last);
+        let sequence = |line: &Value| line["sequence"].as_u64();
+        let last = of_kind(&happened, "event").iter().filter_map(sequence).max();
+        let tried = of_kind(&happened, "attempt").iter().any(|line| sequence(line) == last);
         (left && tried).then_some(happened)
     })
     .await;
-    let lines = happened["data"].as_array().unwrap();
-    let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).collect::<Vec<_>>();
-    let states: Vec<_> = of_kind("state")
+    (id, happened)
+}
+
+async fn timeline(world: &World, id: &str) -> Value {
+    world.api.get(&format!("/v1/handovers/{id}/timeline")).await.ok(200)
+}
+
+fn of_kind(timeline: &Value, kind: &str) -> Vec<Value> {
+    let lines = timeline["data"].as_array().unwrap();
+    lines.iter().filter(|line| line["kind"] == kind).cloned().collect()
+}
+
+fn texts(lines: &[Value], field: &str) -> Vec<String> {
+    lines
         .iter()
-        .map(|line| line["to"].as_str().unwrap())
-        .collect();
+        .map(|line| line[field].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_timeline_tells_what_happened() {
+    let world = World::start().await;
+    let (id, happened) = happened(&world).await;
+    let states = texts(&of_kind(&happened, "state"), "to");
     assert_eq!(states, ["creating", "queued", "active", "ended"]);
-    let events: Vec<_> = of_kind("event")
-        .iter()
-        .map(|line| line["type"].as_str().unwrap())
-        .collect();
-    let logged = world.api.events(&id).await;
-    let log: Vec<_> = logged.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(events, log);
-    let tries = of_kind("attempt");
+    let log = texts(&world.api.events(&id).await, "type");
+    assert_eq!(texts(&of_kind(&happened, "event"), "type"), log);
+    let tries = of_kind(&happened, "attempt");
     let of_third: Vec<_> = tries
         .iter()
         .filter(|line| line["sequence"] == 3)
@@ -301,21 +316,27 @@ async fn a_timeline_tells_what_happened_without_a_word_of_anyone() {
         .collect();
     assert_eq!(of_third, [(1, 500), (2, 204)]);
     assert!(tries.iter().all(|line| line["latencyMs"].is_u64()));
-    let calls: Vec<_> = of_kind("call")
-        .iter()
-        .map(|line| (line["call"].as_str().unwrap(), line["outcome"].as_str().unwrap()))
-        .collect();
-    assert_eq!(calls, [("create", "done"), ("message", "done"), ("leave", "done")]);
+    let calls = of_kind(&happened, "call");
+    assert_eq!(texts(&calls, "call"), ["create", "message", "leave"]);
+    assert_eq!(texts(&calls, "outcome"), ["done", "done", "done"]);
+    let message = &of_kind(&happened, "message")[0];
     assert_eq!(
-        (&of_kind("message")[0]["messageId"], &of_kind("message")[0]["status"]),
-        (&posted["messageId"], &json!("accepted"))
+        (&message["messageId"], &message["status"]),
+        (&calls[1]["messageId"], &json!("accepted"))
     );
-    let times: Vec<_> = lines.iter().map(|line| line["at"].as_str().unwrap()).collect();
+    let times = texts(happened["data"].as_array().unwrap(), "at");
     assert!(times.is_sorted(), "{happened:#}");
-    let theirs = world.eight.conversation(&conversation).await["interactions"].clone();
-    assert_eq!(happened["interactions"][0]["id"], theirs[0]["id"], "for 8x8's support");
-    assert!(happened["interactions"][0]["startedAt"].is_string());
     assert_eq!(happened["truncated"], false);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_timeline_has_8x8s_references_and_nobodys_words() {
+    let world = World::start().await;
+    let (id, happened) = happened(&world).await;
+    let theirs = world.eight.conversations().await[0]["interactions"].clone();
+    assert_eq!(happened["interactions"][0]["id"], theirs[0]["id"]);
+    assert!(happened["interactions"][0]["startedAt"].is_string());
     let text = happened.to_string();
     for word in ["a-word-of", "Xerxes", "eght_sandbox", "whsec_", "http://"] {
         assert!(!text.contains(word), "{word}: {text}");
@@ -324,7 +345,7 @@ async fn a_timeline_tells_what_happened_without_a_word_of_anyone() {
         .eight
         .fault(json!({"on": "api", "operation": "interactions", "status": 503, "times": 10}))
         .await;
-    let unasked = world.api.get(&path).await.ok(200);
+    let unasked = timeline(&world, &id).await;
     assert_eq!(
         (&unasked["data"], &unasked["interactions"]),
         (&happened["data"], &Value::Null)
