@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use http::Method;
 use serde::Serialize;
+use serde::Serializer;
 
 use crate::chat_gateway::client::ChatGateway;
 use crate::chat_gateway::conversations::json_of;
@@ -14,6 +15,28 @@ use crate::chat_gateway::wire::Page;
 use crate::domain::AuthorType;
 use crate::domain::ConversationId;
 use crate::domain::RawJson;
+
+/// What is said at once.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewMessage<'a> {
+    pub author_type: AuthorType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'a str>,
+    /// Ids of files 8x8 has.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty", serialize_with = "by_id")]
+    pub attachments: &'a [&'a str],
+    #[serde(skip_serializing_if = "<[RawJson]>::is_empty")]
+    pub cards: &'a [RawJson],
+}
+
+fn by_id<S: Serializer>(ids: &&[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct File<'a> {
+        id: &'a str,
+    }
+    serializer.collect_seq(ids.iter().map(|id| File { id }))
+}
 
 /// Messages of everyone, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +55,22 @@ impl ChatGateway {
         text: Option<&str>,
         cards: &[RawJson],
     ) -> Result<(), ChatGatewayError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Message<'a> {
-            author_type: AuthorType,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            text: Option<&'a str>,
-            #[serde(skip_serializing_if = "<[RawJson]>::is_empty")]
-            cards: &'a [RawJson],
-        }
-        let body = json_of(&Message {
+        let message = NewMessage {
             author_type,
             text,
+            attachments: &[],
             cards,
-        })?;
+        };
+        self.post_message(conversation, &message).await
+    }
+
+    /// As [`ChatGateway::post`], with files.
+    pub async fn post_message(
+        &self,
+        conversation: &ConversationId,
+        message: &NewMessage<'_>,
+    ) -> Result<(), ChatGatewayError> {
+        let body = json_of(message)?;
         let url = self.conversation(&[conversation.as_str(), "messages"])?;
         self.tell(Method::POST, url, &body).await
     }

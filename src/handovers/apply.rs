@@ -72,7 +72,7 @@ impl Handovers {
     ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
-        let event = self.named(&handover, event);
+        let event = self.told(&handover, event);
         let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
@@ -91,6 +91,21 @@ impl Handovers {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
         })
+    }
+
+    /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
+    fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+        let mut event = self.named(handover, event);
+        if let WebhookKind::Message(message) = &mut event.kind {
+            for attachment in &mut message.attachments {
+                let url = self
+                    .parts
+                    .links
+                    .url(handover.id(), &attachment.id, self.parts.clock.now());
+                attachment.url = Some(url);
+            }
+        }
+        event
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -157,7 +172,7 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                let event = self.named(handover, *event);
+                let event = self.told(handover, *event);
                 self.change_locked(slot, handover, Input::Webhook(event), along).await?;
             }
         }

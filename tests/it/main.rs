@@ -8,6 +8,7 @@
 
 mod agent_view;
 mod architecture;
+mod attachments;
 mod callbacks;
 mod events_api;
 mod flows;
@@ -17,6 +18,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod routing;
 mod signals;
 mod signatures;
 mod state_calls;

@@ -5,6 +5,7 @@ use utoipa_axum::routes;
 
 use crate::http::ApiState;
 use crate::http::api::all_events;
+use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
@@ -12,6 +13,7 @@ use crate::http::api::messages;
 use crate::http::api::signals;
 use crate::http::api::timeline;
 use crate::http::api::transcript;
+use crate::http::api::upload;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -24,6 +26,18 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(end::end))
         .routes(routes!(transcript::read))
         .routes(routes!(timeline::read))
+}
+
+/// Files: bounded by their own pauses and sizes.
+pub(in crate::http) fn transfers() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(upload::upload))
+        .routes(routes!(download::download))
+}
+
+/// What a link opens without a key.
+pub(in crate::http) fn links() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(download::open))
 }
 
 /// Long polls and streams.
