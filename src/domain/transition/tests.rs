@@ -118,6 +118,14 @@ pub(super) fn webhook(kind: WebhookKind, at: i64) -> Input {
     })
 }
 
+/// The same event, for a bot that gets 8x8's webhooks themselves.
+fn passed(input: Input) -> Input {
+    match input {
+        Input::Webhook(event) => Input::Passed(event),
+        other => panic!("no event: {other:?}"),
+    }
+}
+
 pub(super) fn agent(id: &str) -> AgentRef {
     AgentRef {
         id: id.to_owned(),
@@ -264,9 +272,11 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 32] = [
     "created",
     "not created",
+    "passed on",
+    "typing passed on",
     "queued",
     "joined",
     "left",
@@ -301,6 +311,8 @@ fn input(name: &str) -> Input {
     match name {
         "created" => created(),
         "not created" => not_created(),
+        "passed on" => passed(queued(50)),
+        "typing passed on" => passed(typing()),
         "queued" => queued(50),
         "joined" => joined("bob", 50),
         "left" => left("ada", 50),
@@ -347,6 +359,16 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
     match name {
         "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "not created" => ["failed handover.failed", "-", "-", "-", "-", "-", "-"],
+        "passed on" => [
+            "queued webhook.received handover.accepted handover.queued",
+            "queued webhook.received handover.queued",
+            "active webhook.received handover.queued",
+            "transferring webhook.received handover.queued",
+            "queued webhook.received handover.queued",
+            "ended webhook.received handover.queued late",
+            "failed webhook.received handover.queued late",
+        ],
+        "typing passed on" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "queued" => [
             "queued handover.accepted handover.queued",
             "queued handover.queued",
@@ -496,6 +518,7 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
 /// one here, and the test fails until it has its row.
 fn rows_of(input: &Input) -> &'static [&'static str] {
     match input {
+        Input::Passed(_) => &["passed on", "typing passed on"],
         Input::Webhook(event) => match &event.kind {
             WebhookKind::ConversationUpdate(_) => &["idle", "agent assigned", "goes on"],
             WebhookKind::Queued(_) => &["queued"],
