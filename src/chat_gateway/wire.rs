@@ -162,7 +162,7 @@ fn ids(list: Option<&Value>) -> Vec<String> {
     items.into_iter().flatten().filter_map(id).collect()
 }
 
-fn untrimmed(value: Option<&Value>) -> Option<String> {
+pub(super) fn untrimmed(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -170,7 +170,7 @@ fn untrimmed(value: Option<&Value>) -> Option<String> {
     }
 }
 
-fn time(value: Option<&Value>) -> Option<Timestamp> {
+pub(super) fn time(value: Option<&Value>) -> Option<Timestamp> {
     let text = text(value)?;
     Timestamp::parse_rfc3339(&text).or_else(|| text.parse().ok().map(Timestamp::from_millis))
 }

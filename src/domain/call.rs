@@ -45,6 +45,25 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// What it is called where calls are listed.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PostMessage(_) => "message",
+            Self::UserLeaves { .. } => "leave",
+            Self::Update { .. } => "update",
+        }
+    }
+
+    /// The message it posts.
+    pub const fn message(&self) -> Option<&MessageId> {
+        match self {
+            Self::PostMessage(part) => Some(&part.message),
+            Self::UserLeaves { .. } | Self::Update { .. } => None,
+        }
+    }
+}
+
 /// A message as one POST to 8x8; a long text is several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagePart {
@@ -74,5 +93,11 @@ impl CallOutcome {
             Self::Failed => "failed",
             Self::Unconfirmed => "unconfirmed",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Done, Self::Failed, Self::Unconfirmed]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
     }
 }

@@ -22,6 +22,12 @@ impl AuthorType {
             Self::Bot => "bot",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::Bot]
+            .into_iter()
+            .find(|author| author.as_str() == text)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +73,14 @@ pub struct MessageRecord {
     pub cards: Vec<RawJson>,
     pub status: MessageStatus,
     pub created_at: Timestamp,
+}
+
+/// Something said before the handover, as the agent was shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastMessage {
+    pub author: AuthorType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<RawJson>,
 }

@@ -67,6 +67,7 @@ pub use ids::MessageId;
 pub use message::AuthorType;
 pub use message::MessageRecord;
 pub use message::MessageStatus;
+pub use message::PastMessage;
 pub use names::AccountId;
 pub use names::BotName;
 pub use names::TenantName;

@@ -13,6 +13,7 @@ use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
+use crate::domain::PastMessage;
 use crate::domain::RawJson;
 use crate::domain::Routing;
 use crate::domain::State;
@@ -82,6 +83,7 @@ impl Handovers {
             handover.progress.routing = Routing::starting(command.queues, chain);
         }
         handover.progress.hand_back = command.hand_back.then_some(HandBack::AtJoin);
+        let history = command.history.iter().map(past).collect();
         let claim = key
             .as_ref()
             .map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), asked_at));
@@ -101,10 +103,20 @@ impl Handovers {
             Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
         }
         let slot = self.take_in(handover);
-        let asked = self.ask_for_conversation(&bot, body).await;
+        let (asked, ()) = tokio::join!(self.ask_for_conversation(&bot, body), self.keep_history(&id, history));
         self.conclude_create(&slot, asked, &bot, key).await?;
         let handover = slot.handover.lock().await.clone();
         Ok(OpenedAs::New(handover))
+    }
+
+    /// For the transcript. A handover goes on without it.
+    async fn keep_history(&self, id: &HandoverId, history: Vec<PastMessage>) {
+        if history.is_empty() {
+            return;
+        }
+        if let Err(error) = self.parts.store.keep_history(id, history).await {
+            tracing::warn!(handover.id = %id, error = %error, "what was said before the handover could not be kept");
+        }
     }
 
     fn facts(&self, command: &OpenHandover) -> Result<Facts, CommandError> {
@@ -216,5 +228,13 @@ impl Handovers {
         self.change_locked(slot, &mut handover, input, Along::default()).await?;
         self.apply_kept_now_or_later(slot, &mut handover).await;
         Ok(())
+    }
+}
+
+fn past(said: &HistoryMessage) -> PastMessage {
+    PastMessage {
+        author: said.author_type,
+        text: said.text.clone(),
+        cards: said.cards.clone(),
     }
 }

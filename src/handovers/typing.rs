@@ -53,7 +53,9 @@ impl Heard {
     pub(super) fn of(kind: &WebhookKind) -> Self {
         match kind {
             WebhookKind::Typing { users, active: true } => {
-                Self::Types(serde_json::from_str(users.as_str()).unwrap_or_default())
+                let mut users: Vec<RawJson> = serde_json::from_str(users.as_str()).unwrap_or_default();
+                users.retain(|user| !matches!(read(user).kind.as_str(), "user" | "bot"));
+                Self::Types(users)
             }
             WebhookKind::Typing { active: false, .. } => Self::Stopped,
             WebhookKind::Message(message) if message.sender_type == "agent" => {
@@ -185,13 +187,20 @@ impl Typists {
     }
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct User {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+fn read(user: &RawJson) -> User {
+    serde_json::from_str(user.as_str()).unwrap_or_default()
+}
+
 fn is(user: &RawJson, id: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Named {
-        #[serde(default)]
-        id: String,
-    }
-    serde_json::from_str::<Named>(user.as_str()).is_ok_and(|named| named.id.trim() == id)
+    read(user).id.trim() == id
 }
 
 #[cfg(test)]
@@ -236,6 +245,20 @@ mod tests {
         typists.type_until(users(&["ada"]), at(10));
         assert_eq!(typists.without(""), Some(Vec::new()));
         typists.type_until(users(&[""]), at(10));
+        assert_eq!(typists.without("ada"), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_user_who_types_too_is_no_agent() {
+        let both = WebhookKind::Typing {
+            users: RawJson::parse(r#"[{"id":"ada","type":"agent"},{"id":"user","type":"user"}]"#).unwrap(),
+            active: true,
+        };
+        let Heard::Types(types) = Heard::of(&both) else {
+            panic!("somebody types");
+        };
+        let typists = Typists::default();
+        typists.type_until(types, at(10));
         assert_eq!(typists.without("ada"), Some(Vec::new()));
     }
 }

@@ -187,6 +187,8 @@ mod tests {
             ("/v1/handovers/{id}/attachments", "post"),
             ("/v1/handovers/{id}/attachments/{attachmentId}", "get"),
             ("/v1/handovers/{id}/events", "get"),
+            ("/v1/handovers/{id}/transcript", "get"),
+            ("/v1/handovers/{id}/timeline", "get"),
             ("/v1/events", "get"),
         ] {
             let operation = &document["paths"][path][method];

@@ -8,6 +8,8 @@ mod records;
 mod rows;
 mod settings;
 pub mod sqlite;
+mod timeline;
+mod timeline_rows;
 
 pub use error::StoreError;
 pub use grant::Access;
@@ -40,3 +42,9 @@ pub use records::Opened;
 pub use records::PAGE_BYTES;
 pub use records::Reference;
 pub use settings::StoreSettings;
+pub use timeline::AttemptMade;
+pub use timeline::CallMade;
+pub use timeline::DeliveryLeft;
+pub use timeline::EventRecorded;
+pub use timeline::MessagePosted;
+pub use timeline::Timeline;

@@ -26,6 +26,7 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
+use crate::domain::PastMessage;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -51,6 +52,7 @@ use crate::store::Opened;
 use crate::store::Settlement;
 use crate::store::StoreError;
 use crate::store::Target;
+use crate::store::Timeline;
 
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -110,6 +112,15 @@ pub trait Store: Send + Sync {
 
     /// A handover's messages, oldest first.
     async fn messages(&self, handover: &HandoverId) -> Result<Vec<MessageRecord>, StoreError>;
+
+    /// Keeps what was said before a handover, once. It is deleted with the handover.
+    async fn keep_history(&self, id: &HandoverId, messages: Vec<PastMessage>) -> Result<(), StoreError>;
+
+    /// What was kept of it, oldest first.
+    async fn history(&self, id: &HandoverId) -> Result<Vec<PastMessage>, StoreError>;
+
+    /// What happened to a handover, the newest `limit` of each kind, read at one moment. Empty for one there is not.
+    async fn timeline(&self, id: &HandoverId, limit: usize) -> Result<Timeline, StoreError>;
 
     async fn idempotency(&self, bot: &BotName, scope: &str, key: &str)
     -> Result<Option<IdempotencyRecord>, StoreError>;

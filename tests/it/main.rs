@@ -6,6 +6,7 @@
     reason = "a test that cannot go on stops"
 )]
 
+mod agent_view;
 mod architecture;
 mod attachments;
 mod bot_first;
@@ -25,7 +26,10 @@ mod reopen;
 mod routing;
 mod signals;
 mod signatures;
+mod state_calls;
 mod store_contract;
 mod support;
+mod tenants;
 mod tokens;
+mod transcripts;
 mod upstream;

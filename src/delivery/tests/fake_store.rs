@@ -19,6 +19,7 @@ use crate::domain::HandoverEvent;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
+use crate::domain::PastMessage;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -45,6 +46,7 @@ use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Target;
+use crate::store::Timeline;
 use crate::store::Verdict;
 
 #[derive(Default)]
@@ -266,6 +268,15 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn messages(&self, _: &HandoverId) -> Result<Vec<MessageRecord>, StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_history(&self, _: &HandoverId, _: Vec<PastMessage>) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn history(&self, _: &HandoverId) -> Result<Vec<PastMessage>, StoreError> {
+        panic!("not asked")
+    }
+    async fn timeline(&self, _: &HandoverId, _: usize) -> Result<Timeline, StoreError> {
         panic!("not asked")
     }
     async fn idempotency(&self, _: &BotName, _: &str, _: &str) -> Result<Option<IdempotencyRecord>, StoreError> {

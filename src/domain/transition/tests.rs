@@ -119,6 +119,14 @@ pub(super) fn webhook(kind: WebhookKind, at: i64) -> Input {
     })
 }
 
+/// The same event, for a bot that gets 8x8's webhooks themselves.
+fn passed(input: Input) -> Input {
+    match input {
+        Input::Webhook(event) => Input::Passed(event),
+        other => panic!("no event: {other:?}"),
+    }
+}
+
 pub(super) fn agent(id: &str) -> AgentRef {
     AgentRef {
         id: id.to_owned(),
@@ -265,19 +273,26 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 35] = [
     "created",
     "not created",
+    "passed on",
+    "typing passed on",
     "queued",
     "joined",
     "left",
     "transfer",
     "agent says",
     "user says",
+    "bot says",
+    "system says",
     "typing",
+    "own typing",
     "action",
     "unknown",
     "idle",
+    "agent assigned",
+    "goes on",
     "user left",
     "user joined",
     "send",
@@ -300,16 +315,23 @@ fn input(name: &str) -> Input {
     match name {
         "created" => created(),
         "not created" => not_created(),
+        "passed on" => passed(queued(50)),
+        "typing passed on" => passed(typing()),
         "queued" => queued(50),
         "joined" => joined("bob", 50),
         "left" => left("ada", 50),
         "transfer" => transfer(50),
         "agent says" => message("agent", false, 50),
         "user says" => message("user", false, 50),
+        "bot says" => message("bot", true, 50),
+        "system says" => message("system", false, 50),
         "typing" => typing(),
+        "own typing" => webhook(WebhookKind::OwnTyping, 50),
         "action" => action(),
         "unknown" => unrecognized(),
         "idle" => update(ConversationState::Idle, None, 7, 50),
+        "agent assigned" => update(ConversationState::Active, Some("bob"), 7, 50),
+        "goes on" => update(ConversationState::Active, None, 7, 50),
         "user left" => webhook(WebhookKind::UserLeft, 50),
         "user joined" => webhook(WebhookKind::UserJoined, 50),
         "send" => send(),
@@ -342,11 +364,21 @@ fn input(name: &str) -> Input {
 #[expect(clippy::too_many_lines, reason = "one row an input: it is a table")]
 /// What becomes of each state under one input: the state and the events it tells, `refused`, or `-` for nothing.
 /// Columns as in `State::ALL`: creating, queued, active, transferring, bot, ended, failed.
-fn table(name: &str) -> [&'static str; 7] {
+fn table(name: &str) -> [&'static str; State::ALL.len()] {
     const ENDED: &str = "ended handover.ended";
     match name {
         "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "not created" => ["failed handover.failed", "-", "-", "-", "-", "-", "-"],
+        "passed on" => [
+            "queued webhook.received handover.accepted handover.queued",
+            "queued webhook.received handover.queued",
+            "active webhook.received handover.queued",
+            "transferring webhook.received handover.queued",
+            "queued webhook.received handover.queued",
+            "ended webhook.received handover.queued late",
+            "failed webhook.received handover.queued late",
+        ],
+        "typing passed on" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "queued" => [
             "queued handover.accepted handover.queued",
             "queued handover.queued",
@@ -401,6 +433,17 @@ fn table(name: &str) -> [&'static str; 7] {
             "-",
             "failed",
         ],
+        "bot says" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
+        "system says" => [
+            "queued handover.accepted message.created",
+            "queued message.created",
+            "active message.created",
+            "transferring message.created",
+            "bot message.created",
+            "ended message.created late",
+            "failed message.created late",
+        ],
+        "own typing" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "typing" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "action" => [
             "queued handover.accepted action.submitted",
@@ -429,6 +472,16 @@ fn table(name: &str) -> [&'static str; 7] {
             "-",
             "failed",
         ],
+        "agent assigned" => [
+            "active handover.accepted agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "active agent.joined",
+            "-",
+            "failed",
+        ],
+        "goes on" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "user left" => [
             "ended handover.accepted handover.ended",
             ENDED,
@@ -479,6 +532,67 @@ fn table(name: &str) -> [&'static str; 7] {
         "taken" => ["-", "-", "-", "-", "-", "-", "-"],
         "looked" => ["-", "-", "-", "-", "-", "-", "-"],
         other => panic!("no row for {other}"),
+    }
+}
+
+/// The names of the rows in which an input of this kind stands. A new kind of input or event does not compile until it has
+/// one here, and the test fails until it has its row.
+fn rows_of(input: &Input) -> &'static [&'static str] {
+    match input {
+        Input::Passed(_) => &["passed on", "typing passed on"],
+        Input::Webhook(event) => match &event.kind {
+            WebhookKind::ConversationUpdate(_) => &["idle", "agent assigned", "goes on"],
+            WebhookKind::Queued(_) => &["queued"],
+            WebhookKind::AgentJoined(_) => &["joined"],
+            WebhookKind::AgentLeft(_) => &["left"],
+            WebhookKind::UserJoined => &["user joined"],
+            WebhookKind::UserLeft => &["user left"],
+            WebhookKind::Transfer => &["transfer"],
+            WebhookKind::Message(_) => &["agent says", "user says", "bot says", "system says"],
+            WebhookKind::Typing { .. } => &["typing"],
+            WebhookKind::OwnTyping => &["own typing"],
+            WebhookKind::Action { .. } => &["action"],
+            WebhookKind::Unrecognized { .. } => &["unknown"],
+        },
+        Input::Created(_) => &["created"],
+        Input::NotCreated(_) => &["not created"],
+        Input::Send(_) => &["send"],
+        Input::Update(_) => &["reroute", "tell user"],
+        Input::Updated { .. } => &["taken"],
+        Input::UpdateFailed { .. } => &["update failed"],
+        Input::End(_) => &["end"],
+        Input::MessageFate { .. } => &["fate"],
+        Input::Typing { .. } => &["types no more"],
+        Input::Deadline => &["deadline"],
+        Input::Asked(_) => &["asked"],
+        Input::Looked(_) => &["looked"],
+    }
+}
+
+/// `State::ALL` has each state once, in the order of the columns.
+const fn column(state: State) -> usize {
+    match state {
+        State::Creating => 0,
+        State::Queued => 1,
+        State::Active => 2,
+        State::Transferring => 3,
+        State::Bot => 4,
+        State::Ended => 5,
+        State::Failed => 6,
+    }
+}
+
+#[test]
+fn every_state_and_every_kind_of_input_is_in_the_table() {
+    for (place, state) in State::ALL.into_iter().enumerate() {
+        assert_eq!(column(state), place);
+    }
+    for name in NAMES {
+        let rows = rows_of(&input(name));
+        assert!(rows.contains(&name), "{name} stands for another input");
+        for row in rows {
+            assert!(NAMES.contains(row), "{row} has no row");
+        }
     }
 }
 

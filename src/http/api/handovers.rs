@@ -182,7 +182,7 @@ fn of_handover(status: StatusCode, handover: &Handover) -> Result<Answer, Refusa
     )
 }
 
-fn respond(status: StatusCode, view: &impl Serialize) -> Result<Response, Refusal> {
+pub(super) fn respond(status: StatusCode, view: &impl Serialize) -> Result<Response, Refusal> {
     let body = serde_json::to_string(view).map_err(|_plain_values_serialise| internal())?;
     Ok((
         status,

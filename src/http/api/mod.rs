@@ -19,6 +19,8 @@ mod reopen;
 mod routes;
 mod signals;
 mod state;
+mod timeline;
+mod transcript;
 mod update_body;
 mod upload;
 mod upload_key;

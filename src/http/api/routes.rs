@@ -13,6 +13,8 @@ use crate::http::api::handovers;
 use crate::http::api::messages;
 use crate::http::api::reopen;
 use crate::http::api::signals;
+use crate::http::api::timeline;
+use crate::http::api::transcript;
 use crate::http::api::upload;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
@@ -26,6 +28,8 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
         .routes(routes!(reopen::reopen))
+        .routes(routes!(transcript::read))
+        .routes(routes!(timeline::read))
 }
 
 /// Files: bounded by their own pauses and sizes.

@@ -352,3 +352,23 @@ fn a_variable_that_cannot_name_a_setting_is_a_fault() {
         faults("", &env).contains(&"HANDOVER__TENANTS__ACME: is a section, other variables set its keys".to_owned())
     );
 }
+
+#[test]
+fn a_copilot_link_has_known_placeholders_and_is_an_address() {
+    let other = "has another placeholder than {userId} and {sessionId}";
+    let no_url = "must be an http or https address, with {userId} and {sessionId} in its path or query only";
+    for (link, why) in [
+        ("https://copilot.example.com/?t={URLToken}", other),
+        ("copilot.example.com/?userId={userId}", no_url),
+        ("https://{userId}.example.com/", no_url),
+    ] {
+        let text = format!("{SMALLEST}\ncopilot_url = \"{link}\"\nagent_names = \"last\"");
+        assert_eq!(
+            faults(&text, &[]),
+            [
+                "bots.support.agent_names: `last` is not one of `full`, `first`, `none`".to_owned(),
+                format!("bots.support.copilot_url: {why}")
+            ]
+        );
+    }
+}

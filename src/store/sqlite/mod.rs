@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod grants;
 mod handovers;
+mod history;
 mod idempotency;
 mod inbox;
 mod lanes;
@@ -19,6 +20,7 @@ mod prune;
 mod readers;
 mod settle;
 mod store;
+mod timeline;
 mod writer;
 
 pub use error::OpenError;

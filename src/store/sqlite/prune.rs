@@ -24,13 +24,14 @@ const OVER: &str = "SELECT id FROM handover h WHERE live = 0 AND ended_at < ?1
  ORDER BY ended_at LIMIT 1";
 
 /// All that hangs on a handover, the lane first so that nothing of a half-deleted log is delivered, and itself last.
-const OF_HANDOVER: [&str; 8] = [
+const OF_HANDOVER: [&str; 9] = [
     "DELETE FROM lane WHERE handover = ?1 AND ?2 > 0",
     "DELETE FROM delivery WHERE event IN (SELECT event FROM delivery WHERE handover = ?1 LIMIT ?2)",
     "DELETE FROM attempt WHERE (handover, sequence, started_at, number) IN
      (SELECT handover, sequence, started_at, number FROM attempt WHERE handover = ?1 LIMIT ?2)",
     "DELETE FROM command WHERE position IN (SELECT position FROM command WHERE handover = ?1 LIMIT ?2)",
     "DELETE FROM message WHERE position IN (SELECT position FROM message WHERE handover = ?1 LIMIT ?2)",
+    "DELETE FROM history WHERE handover = ?1 AND ?2 > 0",
     "DELETE FROM webhook_event WHERE position IN (SELECT position FROM webhook_event WHERE handover = ?1 LIMIT ?2)",
     "DELETE FROM event WHERE position IN (SELECT position FROM event WHERE handover = ?1 ORDER BY sequence LIMIT ?2)",
     "DELETE FROM handover WHERE id = ?1 AND ?2 > 0",

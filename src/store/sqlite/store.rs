@@ -15,6 +15,7 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
+use crate::domain::PastMessage;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -42,6 +43,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoreSettings;
 use crate::store::Target;
+use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
@@ -54,6 +56,7 @@ use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
+use crate::store::sqlite::history;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
 use crate::store::sqlite::lanes;
@@ -63,6 +66,7 @@ use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
+use crate::store::sqlite::timeline;
 use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
 
@@ -232,6 +236,22 @@ impl Store for SqliteStore {
     async fn messages(&self, handover: &HandoverId) -> Result<Vec<MessageRecord>, StoreError> {
         let handover = handover.clone();
         self.read(move |db| messages::messages(db, &handover)).await
+    }
+
+    async fn keep_history(&self, id: &HandoverId, messages: Vec<PastMessage>) -> Result<(), StoreError> {
+        let (id, messages) = (id.clone(), rows::to_json(&messages)?);
+        let keep = move |db: &Connection| history::keep(db, &id, &messages).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
+    async fn history(&self, id: &HandoverId) -> Result<Vec<PastMessage>, StoreError> {
+        let id = id.clone();
+        self.read(move |db| history::read(db, &id)).await
+    }
+
+    async fn timeline(&self, id: &HandoverId, limit: usize) -> Result<Timeline, StoreError> {
+        let id = id.clone();
+        self.read(move |db| timeline::timeline(db, &id, limit)).await
     }
 
     async fn idempotency(

@@ -9,6 +9,7 @@ mod inbox;
 mod keys;
 mod lanes;
 mod pages;
+mod past;
 mod pruning;
 mod stand;
 mod steps;

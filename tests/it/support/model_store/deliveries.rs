@@ -5,6 +5,7 @@ use handover_gateway::domain::EventId;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::store::Attempt;
+use handover_gateway::store::AttemptMade;
 use handover_gateway::store::Claimed;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Target;
@@ -87,7 +88,7 @@ impl Model {
         self.count_attempt(id, sequence, settlement.attempt.as_ref());
         let lane = self.lanes.get_mut(id)?;
         let tries = lane.tries.and(settlement.attempt.as_ref());
-        let left = |status, due_at| Delivery {
+        let left = |status, due_at, reason| Delivery {
             event: event.clone(),
             handover: id.clone(),
             bot: bot.clone(),
@@ -95,6 +96,7 @@ impl Model {
             status,
             tries,
             due_at,
+            reason,
         };
         match &settlement.verdict {
             Verdict::Done => {}
@@ -102,8 +104,8 @@ impl Model {
                 (lane.tries, lane.due_at) = (tries, *at);
                 return Some(*at <= now);
             }
-            Verdict::Aside { at } => self.deliveries.push(left(Status::Aside, *at)),
-            Verdict::Failed { .. } => self.deliveries.push(left(Status::Failed, now)),
+            Verdict::Aside { at } => self.deliveries.push(left(Status::Aside, *at, None)),
+            Verdict::Failed { reason } => self.deliveries.push(left(Status::Failed, now, Some(*reason))),
             Verdict::Stop => {
                 (lane.tries, lane.due_at, lane.stopped) = (tries, now, true);
                 return Some(false);
@@ -120,6 +122,9 @@ impl Model {
         };
         let (id, sequence) = (delivery.handover.clone(), delivery.sequence);
         delivery.tries = delivery.tries.and(settlement.attempt.as_ref());
+        if let Verdict::Failed { reason } = &settlement.verdict {
+            delivery.reason = Some(reason);
+        }
         (delivery.status, delivery.due_at) = match &settlement.verdict {
             Verdict::Done => (Status::Done, settlement.at),
             Verdict::Again { at } | Verdict::Aside { at } => (Status::Aside, *at),
@@ -136,6 +141,15 @@ impl Model {
         if let Some(attempt) = attempt {
             self.attempts
                 .insert((id.clone(), sequence, attempt.started_at, attempt.number));
+            let made = AttemptMade {
+                sequence,
+                number: attempt.number,
+                started_at: attempt.started_at,
+                took_millis: attempt.took_millis,
+                status: attempt.status,
+                error: attempt.error.map(str::to_owned),
+            };
+            self.tried.push((id.clone(), made));
         }
     }
 }

@@ -3,5 +3,6 @@
 mod deliveries;
 mod model;
 mod store;
+mod timeline;
 
 pub(crate) use store::ModelStore;

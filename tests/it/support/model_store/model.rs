@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 
 use handover_gateway::domain::BotName;
+use handover_gateway::domain::CallId;
+use handover_gateway::domain::CallOutcome;
 use handover_gateway::domain::CallRecord;
 use handover_gateway::domain::EventId;
 use handover_gateway::domain::Handover;
 use handover_gateway::domain::HandoverEvent;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageRecord;
+use handover_gateway::domain::PastMessage;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
+use handover_gateway::store::AttemptMade;
 use handover_gateway::store::CallSettled;
 use handover_gateway::store::Commit;
 use handover_gateway::store::Committed;
@@ -36,6 +40,10 @@ pub(super) struct Model {
     pub(super) messages: Vec<MessageRecord>,
     pub(super) calls: Vec<(CallRecord, Open)>,
     pub(super) keys: BTreeMap<Key, (IdempotencyRecord, Timestamp)>,
+    pub(super) histories: HashMap<HandoverId, Vec<PastMessage>>,
+    /// Attempts and settled calls as a timeline shows them.
+    pub(super) tried: Vec<(HandoverId, AttemptMade)>,
+    pub(super) ended_calls: HashMap<CallId, (CallOutcome, Timestamp)>,
     pub(super) grants: Vec<Grant>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
@@ -77,6 +85,7 @@ pub(super) struct Delivery {
     pub(super) status: Status,
     pub(super) tries: Tries,
     pub(super) due_at: Timestamp,
+    pub(super) reason: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -246,6 +255,8 @@ impl Model {
             .find(|(call, open)| call.id == settled.id && *open == Open::Yes);
         let Some((_call, open)) = found else { return };
         *open = Open::No;
+        self.ended_calls
+            .insert(settled.id.clone(), (settled.outcome, settled.at));
         let Some((id, status)) = &settled.message else { return };
         for message in self.messages.iter_mut().filter(|message| message.id == *id) {
             message.status = *status;
@@ -290,6 +301,7 @@ impl Model {
             + self.deliveries.len()
             + self.attempts.len()
             + self.messages.len()
+            + self.histories.len()
             + self.calls.len()
             + self.keys.len()
             + self.grants.len()
@@ -313,6 +325,8 @@ impl Model {
         self.lanes.retain(|id, _lane| !gone.contains(id));
         self.deliveries.retain(|delivery| !gone.contains(&delivery.handover));
         self.attempts.retain(|attempt| !gone.contains(&attempt.0));
+        self.histories.retain(|id, _messages| !gone.contains(id));
+        self.tried.retain(|(id, _attempt)| !gone.contains(id));
         self.messages.retain(|message| !gone.contains(&message.handover));
         self.calls.retain(|(call, _open)| !gone.contains(&call.handover));
         before - self.rows()

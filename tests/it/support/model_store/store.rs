@@ -14,6 +14,7 @@ use handover_gateway::domain::Handover;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageId;
 use handover_gateway::domain::MessageRecord;
+use handover_gateway::domain::PastMessage;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::Aside;
@@ -41,6 +42,7 @@ use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
 use handover_gateway::store::StoreError;
 use handover_gateway::store::Target;
+use handover_gateway::store::Timeline;
 
 use crate::support::model_store::model::Model;
 use crate::support::model_store::model::Open;
@@ -230,6 +232,19 @@ impl Store for ModelStore {
         let model = self.lock();
         let mine = model.messages.iter().filter(|message| message.handover == *handover);
         Ok(mine.cloned().collect())
+    }
+
+    async fn keep_history(&self, id: &HandoverId, messages: Vec<PastMessage>) -> Result<(), StoreError> {
+        self.lock().histories.entry(id.clone()).or_insert(messages);
+        Ok(())
+    }
+
+    async fn history(&self, id: &HandoverId) -> Result<Vec<PastMessage>, StoreError> {
+        Ok(self.lock().histories.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn timeline(&self, id: &HandoverId, limit: usize) -> Result<Timeline, StoreError> {
+        Ok(self.lock().timeline(id, limit))
     }
 
     async fn idempotency(

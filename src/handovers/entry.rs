@@ -1,0 +1,186 @@
+//! One entry of a transcript, from each of the places it may stand in.
+
+use serde::Deserialize;
+
+use crate::chat_gateway::SaidView;
+use crate::domain::AttachmentSeen;
+use crate::domain::Handover;
+use crate::domain::HandoverEvent;
+use crate::domain::MessageRecord;
+use crate::domain::MessageStatus;
+use crate::domain::PastMessage;
+use crate::domain::RawJson;
+use crate::domain::Timestamp;
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub at: Timestamp,
+    pub origin: EntryOrigin,
+    pub id: Option<String>,
+    pub client_message_id: Option<String>,
+    pub author: EntryAuthor,
+    pub text: String,
+    pub attachments: Vec<AttachmentSeen>,
+    pub cards: Vec<RawJson>,
+    pub status: Option<MessageStatus>,
+    pub late: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct EntryAuthor {
+    pub kind: String,
+    pub id: Option<String>,
+    pub name: Option<String>,
+}
+
+/// How the gateway knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryOrigin {
+    /// It came with the create.
+    History,
+    /// The bot posted it.
+    Posted,
+    /// 8x8's event told it.
+    Received,
+    /// 8x8 has it, and no event told it.
+    Backfilled,
+}
+
+impl Entry {
+    pub(super) fn of_history(past: PastMessage, handover: &Handover) -> Self {
+        Self {
+            at: handover.facts.created_at,
+            origin: EntryOrigin::History,
+            id: None,
+            client_message_id: None,
+            author: EntryAuthor::own(past.author.as_str(), handover),
+            text: past.text.unwrap_or_default(),
+            attachments: Vec::new(),
+            cards: past.cards,
+            status: None,
+            late: false,
+        }
+    }
+
+    pub(super) fn of_posted(message: MessageRecord, handover: &Handover) -> Self {
+        Self {
+            at: message.created_at,
+            origin: EntryOrigin::Posted,
+            id: Some(message.id.to_string()),
+            client_message_id: message.client_message_id,
+            author: EntryAuthor::own(message.author.as_str(), handover),
+            text: message.text.unwrap_or_default(),
+            attachments: Vec::new(),
+            cards: message.cards,
+            status: Some(message.status),
+            late: false,
+        }
+    }
+
+    /// With 8x8's own time of it.
+    pub(super) fn of_event(event: &HandoverEvent) -> Option<(Self, Timestamp)> {
+        #[derive(Deserialize)]
+        struct Extra {
+            message: Said,
+            source: Option<Told>,
+        }
+        #[derive(Deserialize)]
+        struct Told {
+            timestamp: Option<i64>,
+        }
+        #[derive(Deserialize)]
+        struct Said {
+            id: String,
+            #[serde(default)]
+            text: String,
+            sender: Sender,
+            #[serde(default)]
+            attachments: Vec<File>,
+            #[serde(default)]
+            cards: Vec<RawJson>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct File {
+            id: String,
+            filename: Option<String>,
+            content_type: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Sender {
+            #[serde(rename = "type")]
+            kind: String,
+            id: Option<String>,
+            name: Option<String>,
+        }
+        let Extra { message, source } = serde_json::from_str(event.extra.as_str()).ok()?;
+        let theirs_at = source.and_then(|source| source.timestamp);
+        let entry = Self {
+            at: event.at,
+            origin: EntryOrigin::Received,
+            id: Some(message.id),
+            client_message_id: None,
+            author: EntryAuthor {
+                kind: message.sender.kind,
+                id: message.sender.id.filter(|id| !id.is_empty()),
+                name: message.sender.name,
+            },
+            text: message.text,
+            attachments: message
+                .attachments
+                .into_iter()
+                .map(|file| AttachmentSeen {
+                    id: file.id,
+                    filename: file.filename,
+                    content_type: file.content_type,
+                    url: None,
+                })
+                .collect(),
+            cards: message.cards,
+            status: None,
+            late: event.late,
+        };
+        Some((entry, theirs_at.map_or(event.at, Timestamp::from_millis)))
+    }
+
+    pub(super) fn of_8x8s(at: Timestamp, said: SaidView, handover: &Handover) -> Self {
+        let agent = said
+            .author_id
+            .as_deref()
+            .and_then(|id| handover.progress.agents.get(id));
+        let attachment = |id| AttachmentSeen {
+            id,
+            filename: None,
+            content_type: None,
+            url: None,
+        };
+        Self {
+            at,
+            origin: EntryOrigin::Backfilled,
+            id: said.id,
+            client_message_id: None,
+            author: EntryAuthor {
+                name: agent.and_then(|agent| agent.name.clone()),
+                kind: said.author_type,
+                id: said.author_id,
+            },
+            text: said.text,
+            attachments: said.attachments.into_iter().map(attachment).collect(),
+            cards: said.cards,
+            status: None,
+            late: handover.progress.ended_at.is_some_and(|ended| at > ended),
+        }
+    }
+}
+
+impl EntryAuthor {
+    /// The user or the bot.
+    fn own(kind: &str, handover: &Handover) -> Self {
+        let name = (kind == "user").then(|| handover.progress.user.name.clone());
+        Self {
+            kind: kind.to_owned(),
+            id: None,
+            name: name.flatten(),
+        }
+    }
+}
