@@ -16,6 +16,7 @@ use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
 use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
@@ -107,6 +108,8 @@ pub(super) fn bots(
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
             max_age: bot.max_age,
+            copilot: bot.copilot_url.clone(),
+            agent_names: agent_names(bot.agent_names),
         };
         bots.insert(name.clone(), Arc::new(bot));
     }
@@ -144,6 +147,14 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
     tenant.queues.iter().filter_map(named).collect()
+}
+
+const fn agent_names(setting: settings::AgentNames) -> AgentNames {
+    match setting {
+        settings::AgentNames::Full => AgentNames::Full,
+        settings::AgentNames::First => AgentNames::First,
+        settings::AgentNames::None => AgentNames::None,
+    }
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

@@ -1,4 +1,4 @@
-//! What is said in a conversation: post, read back, show that someone is typing.
+//! What is said in a conversation: post, read back.
 
 use std::cmp::Reverse;
 
@@ -15,12 +15,6 @@ use crate::chat_gateway::wire::Page;
 use crate::domain::AuthorType;
 use crate::domain::ConversationId;
 use crate::domain::RawJson;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Author {
-    author_type: AuthorType,
-}
 
 /// What is said at once.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -99,10 +93,5 @@ impl ChatGateway {
         let mut messages = page.items;
         messages.sort_by_key(|message| Reverse(message.created_at));
         Ok(NewestMessages { messages, is_all })
-    }
-
-    pub async fn typing(&self, conversation: &ConversationId, author_type: AuthorType) -> Result<(), ChatGatewayError> {
-        let url = self.conversation(&[conversation.as_str(), "typing"])?;
-        self.tell(Method::POST, url, &json_of(&Author { author_type })?).await
     }
 }

@@ -3,6 +3,7 @@
 mod attachments;
 mod client;
 mod conversations;
+mod copilot;
 mod create;
 mod error;
 mod file_pipe;
@@ -12,6 +13,7 @@ mod messages;
 mod properties;
 mod refusal;
 mod settings;
+mod signals;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;
@@ -22,6 +24,9 @@ pub use attachments::FileHead;
 pub use client::ChatGateway;
 pub use conversations::Coverage;
 pub use conversations::NewestConversations;
+pub use copilot::COPILOT_PROPERTY;
+pub use copilot::CopilotFault;
+pub use copilot::CopilotLink;
 pub use create::CreateBody;
 pub use create::CreateConversation;
 pub use create::HANDOVER_PROPERTY;

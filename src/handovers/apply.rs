@@ -13,6 +13,7 @@ use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
 use crate::handovers::service::Changed;
 use crate::handovers::session_map::Slot;
+use crate::handovers::typing::Heard;
 use crate::store::Kept;
 use crate::store::StoreError;
 use crate::webhook::Decoded;
@@ -71,6 +72,8 @@ impl Handovers {
     ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
+        let event = self.named(&handover, event);
+        let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
             ..Along::default()
@@ -80,6 +83,9 @@ impl Handovers {
             .await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
+        }
+        if let Changed::Done = changed {
+            self.heard(slot, &mut handover, heard).await;
         }
         Ok(match changed {
             Changed::Done => Applied::Recorded,
@@ -162,7 +168,8 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, self.told(slot, *event), along)
+                let event = self.named(handover, *event);
+                self.change_locked(slot, handover, self.told(slot, event), along)
                     .await?;
             }
         }

@@ -134,7 +134,13 @@ impl Handovers {
             let (state, user) = {
                 let handover = target.slot.handover.lock().await;
                 let merged = changes.map(|changes| handover.progress.user.merged(changes.clone()));
-                (handover.state(), merged)
+                let session = handover.facts.bot_session_id.as_deref();
+                let bot = self.parts.tenants.bot(&handover.facts.bot);
+                let shown = merged.map(|user| match bot {
+                    Some(bot) => bot.shown_user(user, session),
+                    None => user,
+                });
+                (handover.state(), shown)
             };
             let fits = state.is_live() && (queue_id.is_none() || matches!(state, State::Queued | State::Bot));
             if !fits || self.is_past(record) {

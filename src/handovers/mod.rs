@@ -1,5 +1,6 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
+mod agent_names;
 mod apply;
 mod attachments;
 mod carry_out;
@@ -17,6 +18,7 @@ mod send;
 mod send_lane;
 mod service;
 mod session_map;
+mod signal;
 mod split;
 mod tenants;
 mod ticket;
@@ -24,6 +26,7 @@ mod timers;
 mod typing;
 mod update;
 
+pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;
 pub use attachments::Files;

@@ -79,7 +79,7 @@ impl Handovers {
             handover: id.clone(),
             channel_id: handover.facts.channel_id.clone(),
             queue_id: handover.facts.queue_id.clone(),
-            user: command.user,
+            user: bot.shown_user(command.user, handover.facts.bot_session_id.as_deref()),
             history: command.history,
             properties: command.properties,
         };

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGateway;
+use crate::chat_gateway::CopilotLink;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::Facts;
 use crate::domain::TenantName;
+use crate::domain::User;
+use crate::handovers::AgentNames;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -64,6 +67,9 @@ pub struct Bot {
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub max_age: Duration,
+    /// Given to the agent with the user.
+    pub copilot: Option<CopilotLink>,
+    pub agent_names: AgentNames,
 }
 
 /// What a second create for a session with a live handover does.
@@ -78,6 +84,16 @@ pub enum Duplicate {
 pub struct Tenants {
     tenants: HashMap<TenantName, Arc<Tenant>>,
     bots: HashMap<BotName, Arc<Bot>>,
+}
+
+impl Bot {
+    /// The user as the agent is shown them.
+    pub(super) fn shown_user(&self, user: User, bot_session_id: Option<&str>) -> User {
+        match &self.copilot {
+            Some(link) => link.added_to(user, bot_session_id),
+            None => user,
+        }
+    }
 }
 
 impl Tenants {

@@ -171,6 +171,8 @@ mod tests {
             ("/v1/handovers/{id}", "patch"),
             ("/v1/handovers/{id}/messages", "post"),
             ("/v1/handovers/{id}/typing", "post"),
+            ("/v1/handovers/{id}/thinking", "post"),
+            ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),
             ("/v1/handovers/{id}/attachments", "post"),
             ("/v1/handovers/{id}/attachments/{attachmentId}", "get"),

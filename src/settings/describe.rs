@@ -117,6 +117,8 @@ fn bot(lines: &mut Lines, bot: &BotSettings) {
     lines.maybe("idle_timeout", bot.idle_timeout.map(in_words));
     lines.time("max_age", bot.max_age);
     lines.add("duplicate", bot.duplicate.as_str());
+    lines.maybe("copilot_url", bot.copilot_url.as_ref().map(|_link| MASK));
+    lines.add("agent_names", bot.agent_names.as_str());
 }
 
 const MASK: &str = "***";

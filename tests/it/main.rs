@@ -17,6 +17,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod signals;
 mod signatures;
 mod store_contract;
 mod support;

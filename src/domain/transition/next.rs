@@ -43,6 +43,11 @@ pub enum Input {
         client_message_id: Option<String>,
         status: MessageStatus,
     },
+    /// Who types now, as far as 8x8's last word still counts.
+    Typing {
+        users: RawJson,
+        active: bool,
+    },
     /// A timer may be due; which one is decided by the time.
     Deadline,
     /// 8x8 was asked whether the conversation goes on.
@@ -91,6 +96,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         } => {
             calls::fate(&mut change, &message, client_message_id.as_deref(), status);
         }
+        Input::Typing { users, active } => webhook::types(&mut change, &users, active),
         Input::Deadline => deadlines::due(&mut change),
         Input::Asked(answer) => deadlines::asked(&mut change, answer),
     }

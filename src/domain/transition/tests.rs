@@ -258,7 +258,7 @@ fn problem() -> Input {
     Input::UpdateFailed(RawJson::parse("{}").unwrap())
 }
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "created",
     "not created",
     "queued",
@@ -279,6 +279,7 @@ const NAMES: [&str; 22] = [
     "end",
     "fate",
     "update failed",
+    "types no more",
     "deadline",
     "asked",
 ];
@@ -305,6 +306,10 @@ fn input(name: &str) -> Input {
         "end" => end(),
         "fate" => fate(),
         "update failed" => problem(),
+        "types no more" => Input::Typing {
+            users: RawJson::parse("[]").unwrap(),
+            active: false,
+        },
         "deadline" => Input::Deadline,
         "asked" => Input::Asked(Answer::Over),
         other => panic!("no such input: {other}"),
@@ -433,6 +438,7 @@ fn table(name: &str) -> [&'static str; 7] {
             "ended handover.update_failed late",
             "failed handover.update_failed late",
         ],
+        "types no more" => ["-", "-", "-", "-", "-", "-", "-"],
         "deadline" => ["-", "-", "-", "-", "-", "-", "-"],
         "asked" => ["-", "-", "-", "-", "-", "-", "-"],
         other => panic!("no row for {other}"),

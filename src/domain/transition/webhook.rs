@@ -324,6 +324,21 @@ fn is_echo(state: State, message: &MessageSeen) -> bool {
     }
 }
 
+/// Who types without an event of 8x8's to tell it by.
+pub(super) fn types(change: &mut Change<'_>, users: &RawJson, active: bool) {
+    #[derive(Serialize)]
+    struct Typing<'a> {
+        active: bool,
+        users: &'a RawJson,
+    }
+    if change.state().is_live() {
+        change.tell(
+            EventType::AgentTyping,
+            &serde_json::json!({"typing": Typing { active, users }}),
+        );
+    }
+}
+
 fn typing(change: &mut Change<'_>, told: &Telling<'_>, typing: &serde_json::Value) {
     if change.state().is_live() {
         change.tell(EventType::AgentTyping, &told.with("typing", typing));

@@ -12,6 +12,7 @@ use crate::handovers::OpenHandover;
 use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
 use crate::http::api::history::HistoryBody;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::api::user_body::check_added_properties;
 use crate::http::problem::Refusal;
@@ -102,8 +103,9 @@ impl CreateBody {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
         });
-        let user = self.user.check(&mut faults);
-        check_added_properties(&user, self.properties.as_ref(), &mut faults);
+        let own = Own::of(&bot);
+        let user = self.user.check(own, &mut faults);
+        check_added_properties(&user, self.properties.as_ref(), own, &mut faults);
         let open = OpenHandover {
             user,
             history: self

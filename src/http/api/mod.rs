@@ -14,6 +14,7 @@ mod language;
 mod messages;
 mod multipart;
 mod routes;
+mod signals;
 mod state;
 mod update_body;
 mod upload;

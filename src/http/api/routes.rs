@@ -10,6 +10,7 @@ use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::signals;
 use crate::http::api::upload;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
@@ -17,7 +18,9 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(handovers::create, handovers::list))
         .routes(routes!(handovers::get, handovers::update))
         .routes(routes!(messages::post))
-        .routes(routes!(messages::typing))
+        .routes(routes!(signals::typing))
+        .routes(routes!(signals::thinking))
+        .routes(routes!(signals::read_receipt))
         .routes(routes!(end::end))
 }
 

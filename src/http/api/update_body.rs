@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::UpdateHandover;
 use crate::http::api::faults::Faults;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::problem::Refusal;
 
@@ -21,14 +22,14 @@ pub(in crate::http) struct UpdateBody {
 }
 
 impl UpdateBody {
-    pub(super) fn check(self) -> Result<UpdateHandover, Refusal> {
+    pub(super) fn check(self, own: Own) -> Result<UpdateHandover, Refusal> {
         let mut faults = Faults::default();
         if self.queue_id.is_none() && self.user.is_none() {
             faults.add("", "must have `queueId` or `user`");
         }
         let update = UpdateHandover {
             queue_id: faults.id("/queueId", self.queue_id),
-            user: self.user.map(|user| user.check(&mut faults)),
+            user: self.user.map(|user| user.check(own, &mut faults)),
         };
         faults.or(update)
     }

@@ -33,6 +33,7 @@ use crate::delivery::Wake;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
 use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
@@ -281,6 +282,8 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         queue_timeout: None,
         idle_timeout: None,
         max_age: Duration::from_hours(24),
+        copilot: None,
+        agent_names: AgentNames::Full,
     })
 }
 
