@@ -22,6 +22,7 @@ use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::Tenant;
 use crate::outbound;
+use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::settings;
 use crate::settings::AuthKind;
@@ -104,6 +105,7 @@ pub(super) fn bots(
             channel_id: bot.channel_id.clone(),
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
+            fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
             duplicate: duplicate(bot.duplicate),
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,

@@ -104,10 +104,10 @@ impl Handovers {
     }
 
     /// Starts giving 8x8 a file. Broken off when the file ends early, or takes longer than any may.
-    pub fn start_upload(&self, files: &Files, head: FileHead) -> Outgoing {
+    pub(super) fn start_upload(&self, tenant: &Tenant, conversation: &ConversationId, head: FileHead) -> Outgoing {
         let (sender, body) = file_pipe();
         let (tell, answer) = oneshot::channel();
-        let (gateway, conversation) = (files.tenant.chat_gateway.clone(), files.conversation.clone());
+        let (gateway, conversation) = (tenant.chat_gateway.clone(), conversation.clone());
         let answer_within = gateway.call_timeout();
         self.parts.supervisor.run(async move {
             let uploaded = gateway.upload(&conversation, head, body);
@@ -120,6 +120,11 @@ impl Handovers {
             answer,
             answer_within,
         }
+    }
+
+    /// As for a message's file, for one that comes in by itself.
+    pub fn start_upload_to(&self, files: &Files, head: FileHead) -> Outgoing {
+        self.start_upload(&files.tenant, &files.conversation, head)
     }
 
     async fn files_of(&self, slot: &Slot) -> Result<Files, CommandError> {
@@ -161,13 +166,7 @@ impl Files {
 
     /// Looks for a file whose upload was not answered.
     pub async fn find(&self, sought: &Sought, now: Timestamp) -> Found {
-        match self.tenant.chat_gateway.attachments(&self.conversation).await {
-            Ok(list) => match judge(&list, &sought.file) {
-                Found::Absent if now < sought.over_at.plus(SETTLE) => Found::CouldNotTell,
-                found => found,
-            },
-            Err(_) => Found::CouldNotTell,
-        }
+        find(&self.tenant, &self.conversation, sought, now).await
     }
 
     pub fn failed(&self, error: ChatGatewayError) -> CommandError {
@@ -221,6 +220,17 @@ impl Outgoing {
             Ok(Ok(Err(error))) => error.before_the_end(),
             Ok(Ok(Ok(_)) | Err(_)) | Err(_) => ChatGatewayError::Unanswered(Silence::TimedOut),
         }
+    }
+}
+
+/// Looks for a file whose upload was not answered.
+pub(super) async fn find(tenant: &Tenant, conversation: &ConversationId, sought: &Sought, now: Timestamp) -> Found {
+    match tenant.chat_gateway.attachments(conversation).await {
+        Ok(list) => match judge(&list, &sought.file) {
+            Found::Absent if now < sought.over_at.plus(SETTLE) => Found::CouldNotTell,
+            found => found,
+        },
+        Err(_) => Found::CouldNotTell,
     }
 }
 

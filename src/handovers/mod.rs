@@ -7,6 +7,7 @@ mod carry_out;
 mod deadlines;
 mod end;
 mod error;
+mod hand_over_files;
 mod key;
 mod open;
 pub mod problem;

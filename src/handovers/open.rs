@@ -11,6 +11,7 @@ use crate::domain::ConversationId;
 use crate::domain::Facts;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
+use crate::domain::HistoryFile;
 use crate::domain::Origin;
 use crate::domain::RawJson;
 use crate::domain::State;
@@ -37,6 +38,7 @@ pub struct OpenHandover {
     pub bot: Arc<Bot>,
     pub user: User,
     pub history: Vec<HistoryMessage>,
+    pub history_files: Vec<HistoryFile>,
     pub queue_id: Option<String>,
     pub channel_id: Option<String>,
     pub callback_url: Option<String>,
@@ -69,6 +71,7 @@ impl Handovers {
         let facts = self.facts(&command)?;
         let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
         let mut handover = Handover::creating(facts, command.user.clone());
+        handover.progress.history_files = command.history_files;
         if let Some(queue) = &mut handover.progress.queue {
             queue.name = bot.tenant.queue_names.get(&queue.id).cloned();
         }

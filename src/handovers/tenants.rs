@@ -12,6 +12,7 @@ use crate::domain::Facts;
 use crate::domain::TenantName;
 use crate::domain::User;
 use crate::handovers::AgentNames;
+use crate::outbound::Fetcher;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -63,6 +64,8 @@ pub struct Bot {
     pub queue_id: Option<String>,
     /// Whether events go to an address of the bot's own; without one it pulls.
     pub is_called_back: bool,
+    /// For files it names by their address.
+    pub fetcher: Fetcher,
     pub duplicate: Duplicate,
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,

@@ -9,10 +9,12 @@
 mod architecture;
 mod attachments;
 mod callbacks;
+mod cards;
 mod events_api;
 mod flows;
 mod hang_ups;
 mod idempotency;
+mod message_files;
 mod operations;
 mod passing;
 mod problems;

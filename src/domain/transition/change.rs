@@ -161,6 +161,7 @@ impl<'a> Change<'a> {
         self.progress.queued_since = None;
         self.progress.ask_at = None;
         self.progress.end_requested = None;
+        self.progress.history_files.clear();
     }
 
     fn event(&self, kind: EventType, extra: &impl Serialize, late: bool) -> HandoverEvent {

@@ -19,6 +19,7 @@ use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
+use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
@@ -75,8 +76,12 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.queued_since = Some(change.now);
     let end = change.progress.end_requested.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
-    if let Some(end) = end {
-        change.end_and_leave(EndReason::Cancelled, end.message);
+    match end {
+        Some(end) => {
+            change.progress.history_files.clear();
+            change.end_and_leave(EndReason::Cancelled, end.message);
+        }
+        None => calls::show_history_files(change),
     }
 }
 
