@@ -75,10 +75,17 @@ impl Handovers {
         mut wanted: Wanted,
     ) -> Result<Result<(), Fate>, Stopped> {
         let mut pause = Pause::new();
-        let mut in_doubt = wanted.sent.take().map(|file| Sought {
+        let others: Vec<String> = part
+            .attachments
+            .iter()
+            .filter_map(|file| file.id().map(str::to_owned))
+            .collect();
+        let sought = |file| Sought {
             over_at: self.parts.clock.now(),
             file,
-        });
+            others: others.clone(),
+        };
+        let mut in_doubt = wanted.sent.take().map(sought);
         loop {
             if let Some(sought) = &in_doubt {
                 match find(target.tenant, target.conversation, sought, self.parts.clock.now()).await {
@@ -111,8 +118,7 @@ impl Handovers {
                 }
                 Err(Missed::NotTaken(error)) => error.retry_after(),
                 Err(Missed::Unknown(file)) => {
-                    let over_at = self.parts.clock.now();
-                    in_doubt = Some(Sought { file, over_at });
+                    in_doubt = Some(sought(file));
                     continue;
                 }
                 Err(Missed::Unrecorded) => None,

@@ -133,6 +133,26 @@ async fn a_file_that_cannot_be_had_fails_the_message_and_nothing_of_it_is_posted
 }
 
 #[tokio::test]
+async fn whoever_waits_no_longer_is_told_of_a_lost_file_by_an_event() {
+    let world = World::with(|setup| {
+        setup.config.set("tenants.acme.send_wait", "0s");
+    })
+    .await;
+    let files = FileServer::start().await;
+    let (id, conversation) = active(&world).await;
+    let message = json!({"attachments": [{"url": files.url("/status/404")}], "clientMessageId": "m-1"});
+    let reply = post(&world, &id, message).await.ok(202);
+    assert_eq!(reply["status"], "queued");
+    let told = world.bots.event(&id, "message.status").await;
+    assert_eq!(
+        (&told.data()["status"], &told.data()["clientMessageId"]),
+        (&json!("failed"), &json!("m-1"))
+    );
+    assert!(said(&world, &conversation).await.is_empty());
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_an_address_shows_is_refused_at_once() {
     let world = World::with(|setup| {
         setup.config.set("bots.support.allow_networks", json!(["127.0.0.0/8"]));
