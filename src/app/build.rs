@@ -11,6 +11,7 @@ use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::UnusableSetting;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
+use crate::delivery::CallbackFormat;
 use crate::delivery::RosterError;
 use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
@@ -20,12 +21,16 @@ use crate::handovers::AgentNames;
 use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
+use crate::oauth::PasswordGrant;
 use crate::outbound;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::settings;
 use crate::settings::AuthKind;
+use crate::settings::BotAuthSettings;
+use crate::settings::BotFormat;
 use crate::settings::BotSettings;
 use crate::settings::QueueSettings;
 use crate::settings::Settings;
@@ -76,6 +81,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
+            queue_rules: queue_rules(tenant),
             transfer_grace: tenant.transfer_grace,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
@@ -106,6 +112,7 @@ pub(super) fn bots(
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
             fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
+            format: format(bot.format),
             duplicate: duplicate(bot.duplicate),
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
@@ -129,21 +136,47 @@ pub(super) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildE
 fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<BotDelivery, BuildError> {
     let secrets: Result<Vec<SigningKey>, SigningKeyError> =
         bot.callback_secrets.iter().map(SigningKey::parse).collect();
-    let auth = match (bot.auth.kind, &bot.auth.token) {
-        (AuthKind::Bearer, Some(token)) => CallbackAuth::Bearer(token.clone()),
-        (AuthKind::Bearer | AuthKind::None, _) => CallbackAuth::None,
-    };
     Ok(BotDelivery {
         bot: name.clone(),
+        tenant: bot.tenant.clone(),
         callback_url: bot.callback_url.clone(),
         secrets: secrets.map_err(|error| BuildError::CallbackSecret {
             bot: name.clone(),
             error,
         })?,
         events: (!bot.events.is_empty()).then(|| bot.events.iter().copied().collect()),
-        auth,
+        format: format(bot.format),
+        auth: auth(&bot.auth),
+        app_token: bot.auth.app_token.clone(),
         policy: bot.address_policy(&settings.delivery),
     })
+}
+
+/// What a kind needs is there: the check of the settings has seen to it.
+fn auth(settings: &BotAuthSettings) -> CallbackAuth {
+    match settings.kind {
+        AuthKind::None => CallbackAuth::None,
+        AuthKind::Bearer => settings.token.clone().map_or(CallbackAuth::None, CallbackAuth::Bearer),
+        AuthKind::OAuth2 => {
+            let login = || {
+                Some(PasswordGrant {
+                    token_url: settings.token_url.clone()?,
+                    username: settings.username.clone()?,
+                    password: settings.password.clone()?,
+                    client_id: settings.client_id.clone()?,
+                })
+            };
+            login().map_or(CallbackAuth::None, |login| CallbackAuth::OAuth(Box::new(login)))
+        }
+    }
+}
+
+const fn format(setting: BotFormat) -> CallbackFormat {
+    match setting {
+        BotFormat::Native => CallbackFormat::Native,
+        BotFormat::CloudEvents => CallbackFormat::CloudEvents,
+        BotFormat::Passthrough => CallbackFormat::Passthrough,
+    }
 }
 
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
@@ -157,6 +190,15 @@ const fn agent_names(setting: settings::AgentNames) -> AgentNames {
         settings::AgentNames::First => AgentNames::First,
         settings::AgentNames::None => AgentNames::None,
     }
+}
+
+fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
+    let rule = |queue: &QueueSettings| QueueRule {
+        max_wait: queue.max_wait,
+        fallback: queue.fallback.clone(),
+    };
+    let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
+    rules.collect()
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

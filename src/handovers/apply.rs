@@ -72,15 +72,14 @@ impl Handovers {
     ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
-        let event = self.named(&handover, event);
+        let event = self.told(&handover, event);
         let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
             ..Along::default()
         };
-        let changed = self
-            .change_locked(slot, &mut handover, self.told(slot, event), along)
-            .await?;
+        let input = self.input(&handover, event);
+        let changed = self.change_locked(slot, &mut handover, input, along).await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
@@ -93,15 +92,28 @@ impl Handovers {
         })
     }
 
-    /// An event as the handover is told of it: files get links of our own.
-    fn told(&self, slot: &Slot, mut event: WebhookEvent) -> Input {
+    /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
+    fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+        let mut event = self.named(handover, event);
         if let WebhookKind::Message(message) = &mut event.kind {
             for attachment in &mut message.attachments {
-                let url = self.parts.links.url(&slot.id, &attachment.id, self.parts.clock.now());
+                let url = self
+                    .parts
+                    .links
+                    .url(handover.id(), &attachment.id, self.parts.clock.now());
                 attachment.url = Some(url);
             }
         }
-        Input::Webhook(event)
+        event
+    }
+
+    /// What the handover is changed by: for a bot that is passed 8x8's webhooks on, also where nothing else changes.
+    fn input(&self, handover: &Handover, event: WebhookEvent) -> Input {
+        if self.parts.tenants.passes_on(&handover.facts) {
+            Input::Passed(event)
+        } else {
+            Input::Webhook(event)
+        }
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -168,9 +180,9 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                let event = self.named(handover, *event);
-                self.change_locked(slot, handover, self.told(slot, event), along)
-                    .await?;
+                let event = self.told(handover, *event);
+                let input = self.input(handover, event);
+                self.change_locked(slot, handover, input, along).await?;
             }
         }
         Ok(())

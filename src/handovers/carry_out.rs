@@ -54,7 +54,7 @@ impl Handovers {
                 self.post_with_files(&target, &mut item, part).await
             }
             Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
-            Call::Update { queue_id, user } => {
+            Call::Update { queue_id, user, .. } => {
                 self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
                     .await
             }
@@ -209,14 +209,21 @@ impl Handovers {
                 let part = part.clone();
                 self.settle_message(slot, item, &part, fate).await;
             }
-            Call::Update { user, .. } => {
-                let told = match (&fate, user) {
-                    (Fate::Failed(error), _) => Some(Input::UpdateFailed(problem::of_update(error.as_ref()))),
-                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, Some(user)) => Some(Input::Updated(user.clone())),
-                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, None) | (Fate::Unfetched { .. }, _) => None,
+            Call::Update { user, asked_by, .. } => {
+                let call = item.record.id.clone();
+                let told = match &fate {
+                    Fate::Failed(error) => Input::UpdateFailed {
+                        call,
+                        asked_by: *asked_by,
+                        problem: problem::of_update(error.as_ref()),
+                    },
+                    Fate::Open(_) | Fate::Done | Fate::Unconfirmed | Fate::Unfetched { .. } => Input::Updated {
+                        call,
+                        user: user.clone(),
+                    },
                 };
-                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || told.clone())
-                    .await;
+                let settled = vec![self.settled(&item.record, outcome(&fate))];
+                self.conclude(slot, settled, || Some(told.clone())).await;
                 if let Some(ticket) = &item.ticket {
                     ticket.settle(fate);
                 }

@@ -14,7 +14,9 @@ use crate::domain::HandoverId;
 use crate::domain::HistoryFile;
 use crate::domain::Origin;
 use crate::domain::RawJson;
+use crate::domain::Routing;
 use crate::domain::State;
+use crate::domain::Stop;
 use crate::domain::Timers;
 use crate::domain::User;
 use crate::domain::transition::Input;
@@ -40,6 +42,8 @@ pub struct OpenHandover {
     pub history: Vec<HistoryMessage>,
     pub history_files: Vec<HistoryFile>,
     pub queue_id: Option<String>,
+    /// The queues it goes through, `queue_id` first; empty where the configuration decides.
+    pub queues: Vec<Stop>,
     pub channel_id: Option<String>,
     pub callback_url: Option<String>,
     pub bot_session_id: Option<String>,
@@ -74,6 +78,8 @@ impl Handovers {
         handover.progress.history_files = command.history_files;
         if let Some(queue) = &mut handover.progress.queue {
             queue.name = bot.tenant.queue_names.get(&queue.id).cloned();
+            let chain = bot.tenant.chain(&queue.id);
+            handover.progress.routing = Routing::starting(command.queues, chain);
         }
         let claim = key
             .as_ref()

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::CopilotLink;
+use crate::delivery::CallbackFormat;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::Facts;
 use crate::domain::TenantName;
 use crate::domain::User;
 use crate::handovers::AgentNames;
+use crate::handovers::QueueRule;
 use crate::outbound::Fetcher;
 
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Tenant {
     pub queue_id: Option<String>,
     /// What bots are told a queue is called until 8x8 says it.
     pub queue_names: HashMap<String, String>,
+    /// How long users wait in a queue, and where they go then.
+    pub queue_rules: HashMap<String, QueueRule>,
     pub transfer_grace: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,
@@ -66,6 +70,7 @@ pub struct Bot {
     pub is_called_back: bool,
     /// For files it names by their address.
     pub fetcher: Fetcher,
+    pub format: CallbackFormat,
     pub duplicate: Duplicate,
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
@@ -116,6 +121,12 @@ impl Tenants {
 
     pub fn bot(&self, name: &BotName) -> Option<&Arc<Bot>> {
         self.bots.get(name)
+    }
+
+    /// Whether a handover's bot gets 8x8's webhooks as they came.
+    pub(super) fn passes_on(&self, facts: &Facts) -> bool {
+        self.bot(&facts.bot)
+            .is_some_and(|bot| bot.format == CallbackFormat::Passthrough)
     }
 
     /// Whether a handover's events are to be delivered. Those of a bot that is not configured any more are kept for it.

@@ -21,6 +21,7 @@ use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::routing;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
 pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
@@ -60,6 +61,19 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
     }
 }
 
+/// Applies one event for a bot that gets 8x8's webhooks as they came: each is logged before what it means, also one that
+/// means nothing. Typing is worth no entry.
+pub(super) fn pass(change: &mut Change<'_>, event: WebhookEvent) {
+    let passed = serde_json::json!({"source": event.source});
+    if matches!(event.kind, WebhookKind::Typing { .. } | WebhookKind::OwnTyping) {
+        apply(change, event);
+        change.tell(EventType::WebhookTyping, &passed);
+    } else {
+        change.log(EventType::WebhookReceived, &passed);
+        apply(change, event);
+    }
+}
+
 /// 8x8 took the conversation: by its answer, or by the first event that names it.
 pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     match change.state() {
@@ -74,6 +88,7 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.conversation = Some(conversation);
     change.progress.state = State::Queued;
     change.progress.queued_since = Some(change.now);
+    change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
     match end {
@@ -151,6 +166,7 @@ fn enter(change: &mut Change<'_>, agent: &AgentRef, at: i64) -> bool {
                 change.progress.state = State::Active;
                 change.progress.agent_joined_at.get_or_insert(change.now);
                 change.progress.queued_since = None;
+                change.progress.routing.rest();
                 change.progress.transfer_seen = false;
                 change.progress.ask_at = None;
                 change.progress.asked = 0;
@@ -190,8 +206,10 @@ fn left(change: &mut Change<'_>, told: &Telling<'_>, agent: &AgentRef) {
 }
 
 fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
-    let old = is_old(change, told.at);
-    match change.state() {
+    let old = is_old(change, told.at) || routing::is_old(change, told.at);
+    let state = change.state();
+    let known = !old && routing::queued(change, &queue.id, told.at);
+    match state {
         State::Queued if !old => change.progress.queue = Some(queue.clone()),
         State::Bot if !old => {
             change.progress.state = State::Queued;
@@ -213,7 +231,9 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
         | State::Ended
         | State::Failed => {}
     }
-    change.log(EventType::HandoverQueued, &told.with("queue", queue));
+    if !known {
+        change.log(EventType::HandoverQueued, &told.with("queue", queue));
+    }
 }
 
 fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
@@ -258,12 +278,10 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
         told.joined(change, agent);
     }
     if let Some(id) = update.queue_id
-        && change.state() == State::Queued
         && !old
-        && change.progress.queue.as_ref().is_none_or(|queue| queue.id != id)
+        && !routing::is_old(change, told.at)
     {
-        // Re-routed. QUEUED tells it with the queue's name, if it comes.
-        change.progress.queue = Some(Queue { id, name: None });
+        routing::assigned(change, id, told.at);
     }
     match change.progress.conversation_seen.replace(update.fingerprint) {
         Some(seen) if seen != update.fingerprint => {
@@ -303,6 +321,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
     if message.sender_type == "agent" {
         // Somebody is there, though the join was not told yet: the wait in the queue is over.
         change.progress.queued_since = None;
+        change.progress.routing.since = None;
     }
     let said = Said {
         id,

@@ -149,7 +149,7 @@ pub(in crate::http) async fn update(
     body: JsonBody<UpdateBody>,
 ) -> Result<Response, Refusal> {
     let own = Own::of(&bot);
-    let update = body.value.check(own)?;
+    let update = body.value.check(own, &bot.tenant)?;
     if let Some(changes) = &update.user {
         let known = state.handovers.get(&bot.name, &id).await?.progress.user;
         check_merged_properties(&known, changes, own)?;

@@ -14,6 +14,7 @@ mod history;
 mod language;
 mod messages;
 mod multipart;
+mod queues_body;
 mod routes;
 mod signals;
 mod state;

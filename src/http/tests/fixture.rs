@@ -28,6 +28,7 @@ use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
 use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::AccountId;
@@ -47,6 +48,7 @@ use crate::http::CheckCallbackUrl;
 use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
+use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -138,6 +140,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
             handovers: Arc::clone(&handovers),
@@ -262,6 +265,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         channel_id: Some("ch-1".to_owned()),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
+        queue_rules: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
@@ -281,6 +285,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         queue_id: None,
         is_called_back: false,
         fetcher: Fetcher::new(&OutboundSettings::default(), AddressPolicy::default()).unwrap(),
+        format: CallbackFormat::Native,
         duplicate: Duplicate::Reject,
         queue_timeout: None,
         idle_timeout: None,
@@ -303,6 +308,7 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
         WebhookRoute::new(
+            TenantName::new("acme"),
             account,
             verifier,
             &WebhookSettings {

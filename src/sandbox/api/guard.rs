@@ -101,13 +101,16 @@ impl Arrived {
         &mut self,
         shared: &Shared,
         fault: &Rule,
-        request: Request,
+        mut request: Request,
         next: Next,
     ) -> Result<Response, Stopped> {
         tokio::time::sleep(fault.delay).await;
         stops(fault, Stage::Before)?;
         if let (Some(status), false) = (fault.status, fault.taken) {
             return Ok(forced(fault, status));
+        }
+        if let Some(effect) = fault.effect {
+            request.extensions_mut().insert(effect);
         }
         let response = self.run(shared, request, next).await;
         if let (true, Some(id)) = (fault.event_before_202, &self.conversation_id) {

@@ -4,6 +4,7 @@ mod attachments;
 mod commits;
 mod files;
 mod fixtures;
+mod grants;
 mod histories;
 mod inbox;
 mod keys;
