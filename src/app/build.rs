@@ -25,6 +25,7 @@ use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
 use crate::oauth::PasswordGrant;
 use crate::outbound;
+use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::settings;
 use crate::settings::AuthKind;
@@ -110,6 +111,7 @@ pub(super) fn bots(
             channel_id: bot.channel_id.clone(),
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
+            fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
             format: format(bot.format),
             duplicate: duplicate(bot.duplicate),
             queue_timeout: bot.queue_timeout,

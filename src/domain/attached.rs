@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::domain::AuthorType;
 use crate::domain::FileName;
+use crate::domain::MessageFile;
 use crate::domain::Timestamp;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,20 @@ impl Attached {
         match self {
             Self::There { id, .. } => Some(id),
             Self::ToFetch { .. } => None,
+        }
+    }
+
+    /// What is kept of it in the message's record.
+    pub fn as_shown(&self) -> MessageFile {
+        match self {
+            Self::There { id, filename } => MessageFile {
+                id: Some(id.clone()),
+                filename: filename.clone(),
+            },
+            Self::ToFetch { filename, .. } => MessageFile {
+                id: None,
+                filename: Some(filename.clone()),
+            },
         }
     }
 }

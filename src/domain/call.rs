@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::AskedBy;
+use crate::domain::Attached;
 use crate::domain::AuthorType;
 use crate::domain::CallId;
 use crate::domain::HandoverId;
@@ -75,6 +76,11 @@ pub struct MessagePart {
     pub author: AuthorType,
     pub text: Option<String>,
     pub cards: Vec<RawJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attached>,
+    /// What is said where a file of the history cannot be had. Nobody is told the fate of a message with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<String>,
 }
 
 /// How a call left the lane.

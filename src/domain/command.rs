@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::Attached;
 use crate::domain::AuthorType;
 use crate::domain::EndReason;
 use crate::domain::MessageId;
@@ -23,6 +24,7 @@ pub struct SendMessage {
     pub text: Option<String>,
     pub parts: Vec<String>,
     pub cards: Vec<RawJson>,
+    pub attachments: Vec<Attached>,
     /// How long 8x8 is tried.
     pub deadline: Duration,
 }

@@ -14,6 +14,7 @@ use crate::domain::EndHandover;
 use crate::domain::EndReason;
 use crate::domain::HandBack;
 use crate::domain::HandoverId;
+use crate::domain::HistoryFile;
 use crate::domain::Outcome;
 use crate::domain::OwnWords;
 use crate::domain::RawJson;
@@ -101,6 +102,9 @@ pub struct Progress {
     /// An end that came before 8x8 answered the create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_requested: Option<EndHandover>,
+    /// Files of the history, until 8x8 has the conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history_files: Vec<HistoryFile>,
     /// 8x8's newest time of an event that changed the state; an older one may not take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_mark: Option<i64>,
@@ -193,6 +197,7 @@ impl Handover {
             asked: 0,
             reopening: None,
             end_requested: None,
+            history_files: Vec::new(),
             state_mark: None,
             conversation_seen: None,
             hand_back: None,

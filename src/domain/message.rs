@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::FileName;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::RawJson;
@@ -60,6 +61,17 @@ impl MessageStatus {
     }
 }
 
+/// A file a message showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageFile {
+    /// `None` where it was fetched from the bot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<FileName>,
+}
+
 /// The record of one posted message, made before 8x8 is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRecord {
@@ -71,6 +83,8 @@ pub struct MessageRecord {
     pub author: AuthorType,
     pub text: Option<String>,
     pub cards: Vec<RawJson>,
+    /// Without what is needed for fetching.
+    pub attachments: Vec<MessageFile>,
     pub status: MessageStatus,
     pub created_at: Timestamp,
 }

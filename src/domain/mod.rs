@@ -65,6 +65,7 @@ pub use ids::EventId;
 pub use ids::HandoverId;
 pub use ids::MessageId;
 pub use message::AuthorType;
+pub use message::MessageFile;
 pub use message::MessageRecord;
 pub use message::MessageStatus;
 pub use message::PastMessage;

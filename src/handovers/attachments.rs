@@ -57,6 +57,9 @@ pub struct Sought {
     pub file: SentFile,
     /// From here on nothing more of it went out.
     pub over_at: Timestamp,
+    /// Ids of other files of the same call, which may be of the same name and size.
+    #[serde(default)]
+    pub others: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,10 +107,10 @@ impl Handovers {
     }
 
     /// Starts giving 8x8 a file. Broken off when the file ends early, or takes longer than any may.
-    pub fn start_upload(&self, files: &Files, head: FileHead) -> Outgoing {
+    pub(super) fn start_upload(&self, tenant: &Tenant, conversation: &ConversationId, head: FileHead) -> Outgoing {
         let (sender, body) = file_pipe();
         let (tell, answer) = oneshot::channel();
-        let (gateway, conversation) = (files.tenant.chat_gateway.clone(), files.conversation.clone());
+        let (gateway, conversation) = (tenant.chat_gateway.clone(), conversation.clone());
         let answer_within = gateway.call_timeout();
         self.parts.supervisor.run(async move {
             let uploaded = gateway.upload(&conversation, head, body);
@@ -120,6 +123,11 @@ impl Handovers {
             answer,
             answer_within,
         }
+    }
+
+    /// As for a message's file, for one that comes in by itself.
+    pub fn start_upload_to(&self, files: &Files, head: FileHead) -> Outgoing {
+        self.start_upload(&files.tenant, &files.conversation, head)
     }
 
     async fn files_of(&self, slot: &Slot) -> Result<Files, CommandError> {
@@ -161,13 +169,7 @@ impl Files {
 
     /// Looks for a file whose upload was not answered.
     pub async fn find(&self, sought: &Sought, now: Timestamp) -> Found {
-        match self.tenant.chat_gateway.attachments(&self.conversation).await {
-            Ok(list) => match judge(&list, &sought.file) {
-                Found::Absent if now < sought.over_at.plus(SETTLE) => Found::CouldNotTell,
-                found => found,
-            },
-            Err(_) => Found::CouldNotTell,
-        }
+        find(&self.tenant, &self.conversation, sought, now).await
     }
 
     pub fn failed(&self, error: ChatGatewayError) -> CommandError {
@@ -185,7 +187,11 @@ impl Sought {
     /// What is written before the last of the file goes out: the call may go on for as long as 8x8 may take to answer.
     pub fn before_the_end(file: SentFile, answer_within: Duration) -> Self {
         let over_at = file.at.plus(answer_within);
-        Self { file, over_at }
+        Self {
+            file,
+            over_at,
+            others: Vec::new(),
+        }
     }
 }
 
@@ -224,12 +230,25 @@ impl Outgoing {
     }
 }
 
+/// Looks for a file whose upload was not answered.
+pub(super) async fn find(tenant: &Tenant, conversation: &ConversationId, sought: &Sought, now: Timestamp) -> Found {
+    match tenant.chat_gateway.attachments(conversation).await {
+        Ok(list) => match judge(&list, sought) {
+            Found::Absent if now < sought.over_at.plus(SETTLE) => Found::CouldNotTell,
+            found => found,
+        },
+        Err(_) => Found::CouldNotTell,
+    }
+}
+
 /// One of this name and size since then is the file. It is absent only when nothing there could be it under another name,
 /// or cut, and the list holds all.
-fn judge(list: &AttachmentList, file: &SentFile) -> Found {
+fn judge(list: &AttachmentList, sought: &Sought) -> Found {
+    let Sought { file, others, .. } = sought;
     let since = |earliest: Timestamp| {
         let in_time = move |view: &&AttachmentView| view.created_at.is_none_or(|at| at >= earliest);
-        list.attachments.iter().filter(in_time)
+        let unknown = |view: &&AttachmentView| !others.contains(&view.id);
+        list.attachments.iter().filter(unknown).filter(in_time)
     };
     let has_name = |view: &AttachmentView| view.filename.as_deref() == Some(file.filename.as_str());
     let has_size = |view: &AttachmentView| view.size == Some(file.size);
@@ -267,7 +286,11 @@ mod tests {
             size: 10,
             at: Timestamp::from_millis(SENT_AT),
         };
-        judge(&AttachmentList { attachments, is_all }, &file)
+        let sought = Sought {
+            others: vec!["a.png-10-7".to_owned()],
+            ..Sought::before_the_end(file, Duration::ZERO)
+        };
+        judge(&AttachmentList { attachments, is_all }, &sought)
     }
 
     #[test]
@@ -286,6 +309,8 @@ mod tests {
         assert_eq!(judged(vec![view("b.png", 11, 5)], true), Found::Absent);
         assert_eq!(judged(vec![view("a.png", 10, -600_000)], true), Found::Absent);
         assert_eq!(judged(Vec::new(), false), Found::CouldNotTell);
+        // Another file of the same message.
+        assert_eq!(judged(vec![view("a.png", 10, 7)], true), Found::Absent);
         // Renamed, or cut, or by a clock that is off.
         assert_eq!(judged(vec![view("b.png", 10, 5)], true), Found::CouldNotTell);
         assert_eq!(judged(vec![view("a.png", 9, 5)], true), Found::CouldNotTell);

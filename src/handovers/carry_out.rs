@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
+use crate::chat_gateway::NewMessage;
+use crate::domain::Attached;
 use crate::domain::Call;
 use crate::domain::CallOutcome;
 use crate::domain::CallRecord;
@@ -28,6 +30,8 @@ use crate::store::CallSettled;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a line in place of a file is tried.
+const LINE_FOR: Duration = Duration::from_secs(30);
 
 /// The process is stopping: the call stays open, and is taken up at the next start.
 pub(super) struct Stopped;
@@ -38,7 +42,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         tenant: &Tenant,
         conversation: &ConversationId,
-        item: Item,
+        mut item: Item,
     ) {
         let target = Target {
             slot,
@@ -46,7 +50,10 @@ impl Handovers {
             conversation,
         };
         let fate = match &item.record.call {
-            Call::PostMessage(part) => self.post(&target, &item, part).await,
+            Call::PostMessage(part) => {
+                let part = part.clone();
+                self.post_with_files(&target, &mut item, part).await
+            }
             Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
             Call::Update { queue_id, user, .. } => {
                 self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
@@ -59,6 +66,38 @@ impl Handovers {
         if let Ok(fate) = fate {
             self.settle(slot, item, fate).await;
         }
+    }
+
+    /// Posts a message once 8x8 has its files. For a file of the history that cannot be had a line is said.
+    async fn post_with_files(
+        self: &Arc<Self>,
+        target: &Target<'_>,
+        item: &mut Item,
+        part: MessagePart,
+    ) -> Result<Fate, Stopped> {
+        let instead = part.instead.clone().filter(|_| !part.attachments.is_empty());
+        let posted = match self.hand_over_files(target, item, part.clone()).await? {
+            Ok(ready) => self.post(target, item, &ready).await?,
+            Err(fate) => fate,
+        };
+        let Some(line) = instead.filter(|_| matches!(posted, Fate::Failed(_) | Fate::Unfetched { .. })) else {
+            return Ok(posted);
+        };
+        let why = match &posted {
+            Fate::Unfetched { why, .. } => why.as_str(),
+            Fate::Failed(_) | Fate::Open(_) | Fate::Done | Fate::Unconfirmed => "8x8 did not take it",
+        };
+        tracing::warn!(handover.id = %target.slot.id, why, "a file of the history cannot be shown, the agent is told");
+        let part = MessagePart {
+            text: Some(line),
+            attachments: Vec::new(),
+            ..part
+        };
+        item.record.deadline = self.parts.clock.now().plus(LINE_FOR);
+        if let Err(error) = self.rewrite(item, &part).await {
+            tracing::warn!(handover.id = %target.slot.id, error = %error, "what is said instead could not be recorded");
+        }
+        self.post(target, item, &part).await
     }
 
     /// Posts one message. After an unknown outcome it is looked for, and posted again only when 8x8 shows that it does
@@ -83,10 +122,17 @@ impl Handovers {
             if self.is_over_there(target.slot).await || self.is_past(&item.record) {
                 return Ok(Fate::Failed(None));
             }
+            let files: Vec<&str> = part.attachments.iter().filter_map(Attached::id).collect();
+            let message = NewMessage {
+                author_type: part.author,
+                text: part.text.as_deref(),
+                attachments: &files,
+                cards: &part.cards,
+            };
             match target
                 .tenant
                 .chat_gateway
-                .post(target.conversation, part.author, part.text.as_deref(), &part.cards)
+                .post_message(target.conversation, &message)
                 .await
             {
                 Ok(()) => return Ok(Fate::Done),
@@ -178,7 +224,7 @@ impl Handovers {
                         asked_by: *asked_by,
                         problem: problem::of_update(error.as_ref()),
                     },
-                    Fate::Open(_) | Fate::Done | Fate::Unconfirmed => Input::Updated {
+                    Fate::Open(_) | Fate::Done | Fate::Unconfirmed | Fate::Unfetched { .. } => Input::Updated {
                         call,
                         user: user.clone(),
                     },
@@ -228,6 +274,9 @@ impl Handovers {
         let ticket = items.last().and_then(|item| item.ticket.as_ref());
         let told = || {
             let answered = ticket.map(Ticket::decide);
+            if part.instead.is_some() {
+                return None;
+            }
             // Nobody waits for a message of an earlier run: it is told by an event.
             let is_news = answered.is_none_or(|answered| answered.is_some_and(|answered| answered != status));
             is_news.then(|| Input::MessageFate {
@@ -285,7 +334,7 @@ impl Handovers {
     }
 
     /// Over, and not by a leave call of ours that still waits behind this message.
-    async fn is_over_there(&self, slot: &Slot) -> bool {
+    pub(super) async fn is_over_there(&self, slot: &Slot) -> bool {
         !slot.handover.lock().await.state().is_live() && !slot.lane.leave_waits()
     }
 
@@ -329,7 +378,7 @@ fn stands(ticket: Option<&Ticket>, status: MessageStatus) {
 fn outcome(fate: &Fate) -> CallOutcome {
     match fate {
         Fate::Done => CallOutcome::Done,
-        Fate::Failed(_) => CallOutcome::Failed,
+        Fate::Failed(_) | Fate::Unfetched { .. } => CallOutcome::Failed,
         Fate::Open(_) | Fate::Unconfirmed => CallOutcome::Unconfirmed,
     }
 }
@@ -337,7 +386,7 @@ fn outcome(fate: &Fate) -> CallOutcome {
 fn status(fate: &Fate) -> MessageStatus {
     match fate {
         Fate::Done => MessageStatus::Accepted,
-        Fate::Failed(_) => MessageStatus::Failed,
+        Fate::Failed(_) | Fate::Unfetched { .. } => MessageStatus::Failed,
         Fate::Unconfirmed => MessageStatus::Unconfirmed,
         Fate::Open(status) => *status,
     }

@@ -46,6 +46,13 @@ pub enum CommandError {
     /// So many calls to 8x8 wait for this handover that no more are taken.
     #[error("too many messages wait for 8x8")]
     LaneFull,
+    /// A file the message names by its address could not be had; nothing of the message was posted.
+    #[error("a file of the message could not be fetched")]
+    Unfetched {
+        place: usize,
+        why: String,
+        handover: HandoverId,
+    },
     /// 8x8 said no, or was not reached, or did not say.
     #[error("8x8 did not carry it out")]
     ChatGateway {

@@ -11,6 +11,7 @@ mod end;
 mod entry;
 mod error;
 mod hand_back;
+mod hand_over_files;
 mod inbound;
 mod key;
 mod look;

@@ -12,6 +12,7 @@ use crate::domain::Facts;
 use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
+use crate::domain::HistoryFile;
 use crate::domain::Origin;
 use crate::domain::PastMessage;
 use crate::domain::RawJson;
@@ -41,6 +42,7 @@ pub struct OpenHandover {
     pub bot: Arc<Bot>,
     pub user: User,
     pub history: Vec<HistoryMessage>,
+    pub history_files: Vec<HistoryFile>,
     pub queue_id: Option<String>,
     /// The queues it goes through, `queue_id` first; empty where the configuration decides.
     pub queues: Vec<Stop>,
@@ -77,6 +79,7 @@ impl Handovers {
         let facts = self.facts(&command)?;
         let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
         let mut handover = Handover::creating(facts, command.user.clone());
+        handover.progress.history_files = command.history_files;
         if let Some(queue) = &mut handover.progress.queue {
             queue.name = bot.tenant.queue_names.get(&queue.id).cloned();
             let chain = bot.tenant.chain(&queue.id);

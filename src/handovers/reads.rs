@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::attachment_links::AttachmentLinks;
 use crate::domain::BotName;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
@@ -19,6 +20,11 @@ impl Handovers {
     /// Lists and logs are read where they are kept.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.parts.store
+    }
+
+    /// For showing files again that were shown in an event.
+    pub fn links(&self) -> &AttachmentLinks {
+        &self.parts.links
     }
 
     pub(super) async fn slot_of(&self, bot: &BotName, id: &HandoverId) -> Result<Arc<Slot>, CommandError> {

@@ -10,6 +10,7 @@ use crate::chat_gateway::MessageView;
 use crate::chat_gateway::NewestConversations;
 use crate::chat_gateway::NewestMessages;
 use crate::domain::AgentRef;
+use crate::domain::Attached;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::ConversationState;
@@ -193,8 +194,12 @@ struct Known {
     /// The earliest of the same author and text.
     earliest: Option<Timestamp>,
     accepted: usize,
+    /// Of these, those without files.
+    plain: usize,
     /// Those whose own fate was never known.
     unconfirmed: usize,
+    /// Others that show a file of this one's, or may.
+    with_same_files: usize,
     texts: HashSet<String>,
 }
 
@@ -204,17 +209,32 @@ impl Known {
         let mut known = Self {
             earliest: None,
             accepted: 0,
+            plain: 0,
             unconfirmed: 0,
+            with_same_files: 0,
             texts: HashSet::new(),
         };
+        let files = files_of(part);
         for message in ours {
-            let parts = message
-                .text
-                .as_deref()
-                .map(|text| split(text, limit))
-                .unwrap_or_default();
-            let is_same = |text: &&String| Some(text.as_str()) == part.text.as_deref() && message.author == part.author;
+            let mut ids = message.attachments.iter().filter_map(|file| file.id.as_deref());
+            if message.id != part.message
+                && message.status != MessageStatus::Failed
+                && ids.any(|id| files.contains(&id))
+            {
+                known.with_same_files += 1;
+            }
+            let text = message.text.as_deref().unwrap_or_default();
+            // What says nothing is a post all the same.
+            let parts = if text.is_empty() {
+                vec![String::new()]
+            } else {
+                split(text, limit)
+            };
+            let wanted = part.text.as_deref().unwrap_or_default();
+            let is_same = |text: &&String| *text == wanted && message.author == part.author;
             let same = parts.iter().filter(is_same).count();
+            let with_files =
+                usize::from(!message.attachments.is_empty() && parts.first().is_some_and(|text| is_same(&text)));
             known.texts.extend(parts);
             if message.id == part.message || same == 0 {
                 continue;
@@ -223,7 +243,10 @@ impl Known {
                 .earliest
                 .map_or(Some(message.created_at), |at| Some(at.min(message.created_at)));
             match message.status {
-                MessageStatus::Accepted => known.accepted += same,
+                MessageStatus::Accepted => {
+                    known.accepted += same;
+                    known.plain += same - with_files;
+                }
                 MessageStatus::Unconfirmed => known.unconfirmed += same,
                 MessageStatus::Queued | MessageStatus::Failed => {}
             }
@@ -235,6 +258,9 @@ impl Known {
 /// More of the same text by the same author than could be others of ours: this one is there. It is absent only when
 /// nothing at 8x8 could be it in another shape, trimmed or rewritten, and the list holds all that matters.
 fn judge(list: &NewestMessages, part: &MessagePart, from: Timestamp, known: &Known) -> Presence {
+    if !part.attachments.is_empty() {
+        return judge_by_files(list, part, from, known);
+    }
     let is_ours = |message: &&MessageView| !matches!(message.author_type.as_str(), "agent" | "system");
     let same = |message: &&MessageView| {
         message.author_type == part.author.as_str() && message.text == part.text.as_deref().unwrap_or_default()
@@ -243,18 +269,52 @@ fn judge(list: &NewestMessages, part: &MessagePart, from: Timestamp, known: &Kno
         let in_time = move |message: &&MessageView| message.created_at.is_none_or(|at| at >= earliest);
         list.messages.iter().filter(is_ours).filter(in_time)
     };
-    let near = since(from.minus(SKEW)).filter(same).count();
+    let near = since(from.minus(SKEW))
+        .filter(same)
+        .filter(|message| message.attachments.is_empty());
+    let near = near.count();
     let wide = since(from.minus(WIDE)).filter(same).count();
-    let is_strange = since(from.minus(SKEW)).any(|message| !known.texts.contains(&message.text));
+    // What shows files and says nothing is no text of ours in another shape.
+    let may_be_text = |message: &&MessageView| !message.text.is_empty() || message.attachments.is_empty();
+    let mut near_by = since(from.minus(SKEW)).filter(may_be_text);
+    let is_strange = near_by.any(|message| !known.texts.contains(&message.text));
     let oldest = list.messages.iter().filter_map(|message| message.created_at).min();
     let is_complete = list.is_all || oldest.is_some_and(|at| at < from.minus(WIDE));
     if near > known.accepted + known.unconfirmed {
         Presence::Present
-    } else if wide <= known.accepted && is_complete && !is_strange {
+    } else if wide <= known.plain && is_complete && !is_strange {
         Presence::Absent
     } else {
         Presence::CouldNotTell
     }
+}
+
+/// More messages show a file of this one's than there are others of ours with it: this one is there. It is absent only when no message without
+/// files could be it, shown without them.
+fn judge_by_files(list: &NewestMessages, part: &MessagePart, from: Timestamp, known: &Known) -> Presence {
+    let files = files_of(part);
+    let shows_ours = |message: &&MessageView| message.attachments.iter().any(|id| files.contains(&id.as_str()));
+    let shown = list.messages.iter().filter(shows_ours).count();
+    if shown > known.with_same_files {
+        return Presence::Present;
+    }
+    let could_be = |message: &MessageView| {
+        message.author_type == part.author.as_str()
+            && message.text == part.text.as_deref().unwrap_or_default()
+            && message.attachments.is_empty()
+            && message.created_at.is_none_or(|at| at >= from.minus(WIDE))
+    };
+    let oldest = list.messages.iter().filter_map(|message| message.created_at).min();
+    let is_complete = list.is_all || oldest.is_some_and(|at| at < from.minus(WIDE));
+    if is_complete && shown == known.with_same_files && !list.messages.iter().any(could_be) {
+        Presence::Absent
+    } else {
+        Presence::CouldNotTell
+    }
+}
+
+fn files_of(part: &MessagePart) -> Vec<&str> {
+    part.attachments.iter().filter_map(Attached::id).collect()
 }
 
 /// The conversation that carries our key.

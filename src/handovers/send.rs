@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::Attached;
 use crate::domain::AuthorType;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
@@ -28,6 +29,7 @@ pub struct PostMessage {
     pub author: Option<AuthorType>,
     pub text: Option<String>,
     pub cards: Vec<RawJson>,
+    pub attachments: Vec<Attached>,
     pub client_message_id: Option<String>,
     pub request_sha256: [u8; 32],
 }
@@ -90,24 +92,13 @@ impl Handovers {
                     .unwrap_or_default(),
                 text: message.text,
                 cards: message.cards,
+                attachments: message.attachments,
                 deadline: bot.tenant.message_deadline,
             };
             self.change_locked(&slot, &mut handover, Input::Send(command), along)
                 .await?;
         }
-        let status = match ticket.wait(bot.tenant.send_wait).await {
-            Fate::Done => MessageStatus::Accepted,
-            Fate::Open(status) => status,
-            Fate::Unconfirmed => MessageStatus::Unconfirmed,
-            // The conversation ended while the message waited.
-            Fate::Failed(None) => return Err(CommandError::Refused(Refused::Ended)),
-            Fate::Failed(Some(error)) => {
-                return Err(CommandError::ChatGateway {
-                    error,
-                    handover: Some(message.handover),
-                });
-            }
-        };
+        let status = status_of(ticket.wait(bot.tenant.send_wait).await, message.handover)?;
         Ok(Posted {
             message: id,
             status,
@@ -134,5 +125,21 @@ impl Handovers {
             })),
             None => Ok(None),
         }
+    }
+}
+
+/// How the message stands, or why nothing came of it.
+fn status_of(fate: Fate, handover: HandoverId) -> Result<MessageStatus, CommandError> {
+    match fate {
+        Fate::Done => Ok(MessageStatus::Accepted),
+        Fate::Open(status) => Ok(status),
+        Fate::Unconfirmed => Ok(MessageStatus::Unconfirmed),
+        // The conversation ended while the message waited.
+        Fate::Failed(None) => Err(CommandError::Refused(Refused::Ended)),
+        Fate::Unfetched { place, why } => Err(CommandError::Unfetched { place, why, handover }),
+        Fate::Failed(Some(error)) => Err(CommandError::ChatGateway {
+            error,
+            handover: Some(handover),
+        }),
     }
 }

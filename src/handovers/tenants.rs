@@ -14,6 +14,7 @@ use crate::domain::TenantName;
 use crate::domain::User;
 use crate::handovers::AgentNames;
 use crate::handovers::QueueRule;
+use crate::outbound::Fetcher;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -67,6 +68,8 @@ pub struct Bot {
     pub queue_id: Option<String>,
     /// Whether events go to an address of the bot's own; without one it pulls.
     pub is_called_back: bool,
+    /// For files it names by their address.
+    pub fetcher: Fetcher,
     pub format: CallbackFormat,
     pub duplicate: Duplicate,
     pub queue_timeout: Option<Duration>,

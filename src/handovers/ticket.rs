@@ -19,6 +19,11 @@ pub(super) enum Fate {
     /// 8x8 said no, or the time ran out. The error is told to whoever waits first.
     Failed(Option<ChatGatewayError>),
     Unconfirmed,
+    /// A file that goes with it could not be fetched.
+    Unfetched {
+        place: usize,
+        why: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +93,10 @@ impl Ticket {
                 Fate::Done => (Fate::Done, MessageStatus::Accepted),
                 Fate::Failed(error) => (Fate::Failed(error.take()), MessageStatus::Failed),
                 Fate::Unconfirmed => (Fate::Unconfirmed, MessageStatus::Unconfirmed),
+                Fate::Unfetched { place, why } => {
+                    let (place, why) = (*place, std::mem::take(why));
+                    (Fate::Unfetched { place, why }, MessageStatus::Failed)
+                }
             };
             inner.answered = Some(stands);
             fate

@@ -48,7 +48,7 @@ impl Handovers {
                 error,
                 handover: Some(id.clone()),
             }),
-            Fate::Done | Fate::Open(_) | Fate::Unconfirmed | Fate::Failed(None) => {
+            Fate::Done | Fate::Open(_) | Fate::Unconfirmed | Fate::Failed(None) | Fate::Unfetched { .. } => {
                 Ok(slot.handover.lock().await.clone())
             }
         }

@@ -313,10 +313,10 @@ pub(super) fn fate(refusal: &Problem) -> Fate {
         | ProblemCode::HandoverNotActive
         | ProblemCode::UpstreamRejected
         | ProblemCode::UpstreamUnauthorized => Fate::Kept,
-        ProblemCode::UpstreamUnavailable | ProblemCode::RateLimited => Fate::Freed,
+        // Nothing was done, whatever was reserved.
+        ProblemCode::UpstreamUnavailable | ProblemCode::RateLimited | ProblemCode::InvalidRequest => Fate::Freed,
         // Nothing was reserved, or what was may have happened.
-        ProblemCode::InvalidRequest
-        | ProblemCode::Unauthorized
+        ProblemCode::Unauthorized
         | ProblemCode::TenantNotProvisioned
         | ProblemCode::NotFound
         | ProblemCode::IdempotencyInProgress
@@ -379,6 +379,6 @@ mod tests {
         assert_eq!(fate_of(ProblemCode::RateLimited), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamUnavailable), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamTimeout), Fate::Open);
-        assert_eq!(fate_of(ProblemCode::InvalidRequest), Fate::Open);
+        assert_eq!(fate_of(ProblemCode::InvalidRequest), Fate::Freed);
     }
 }

@@ -91,6 +91,7 @@ fn of_command(error: &CommandError) -> Problem {
             let detail = "too many calls of this handover wait for 8x8; slow down and try again";
             Problem::new(ProblemCode::RateLimited, detail).retry_after(LANE_AGAIN)
         }
+        CommandError::Unfetched { place, why, handover } => unfetched(*place, why).about(handover.clone()),
         CommandError::ChatGateway { error, handover } => {
             let problem = of_chat_gateway(error);
             handover.clone().map_or(problem.clone(), |id| problem.about(id))
@@ -134,6 +135,13 @@ fn of_refused(refused: Refused) -> Problem {
             Problem::new(ProblemCode::UpstreamTimeout, detail)
         }
     }
+}
+
+fn unfetched(place: usize, why: &str) -> Problem {
+    *invalid(vec![FieldError {
+        pointer: format!("/attachments/{place}/url"),
+        message: why.to_owned(),
+    }])
 }
 
 fn of_store(error: &StoreError) -> Problem {

@@ -76,6 +76,7 @@ pub(super) struct MessageRow {
     pub(super) cards: String,
     pub(super) status: String,
     pub(super) created_at: i64,
+    pub(super) attachments: Option<String>,
 }
 
 pub(super) struct IdempotencyRow {
@@ -153,6 +154,9 @@ pub(super) fn message(row: MessageRow) -> Result<MessageRecord, StoreError> {
         author,
         status: MessageStatus::parse(&row.status).ok_or_else(|| wrong("status"))?,
         cards: json(&row.cards, Place("message", "cards"), &row.id)?,
+        attachments: row.attachments.as_deref().map_or(Ok(Vec::new()), |text| {
+            json(text, Place("message", "attachments"), &row.id)
+        })?,
         id: MessageId::parse(&row.id).ok_or_else(|| wrong("id"))?,
         handover: handover_id(row.handover, Place("message", "handover"))?,
         client_message_id: row.client_message_id,

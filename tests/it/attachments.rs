@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::support::client::Reply;
 use crate::support::config::SALES;
+use crate::support::forwarder::Forwarder;
 use crate::support::upload::Part;
 use crate::support::upload::file;
 use crate::support::upload::multipart;
@@ -480,5 +481,38 @@ async fn a_file_that_8x8_stops_sending_is_not_taken_for_whole() {
         200,
         "also when it is over"
     );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_file_goes_to_8x8_while_it_comes_in() {
+    let forwarder = Forwarder::start().await;
+    let base = forwarder.url();
+    let world = World::with(|setup| {
+        setup.config.set("tenants.acme.base_url", base);
+    })
+    .await;
+    forwarder.lead_to(&world.eight.url());
+    let (id, conversation) = active(&world).await;
+    let whole = Bytes::from(multipart(&[file(PNG, &vec![b'x'; 4_000_000])]));
+    let before = forwarder.passed();
+    let (half, rest) = (whole.slice(..2_000_000), whole.slice(2_000_000..));
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let body = reqwest::Body::wrap_stream(stream::unfold(receiver, async |mut receiver| {
+        let piece: Result<Bytes, std::io::Error> = receiver.recv().await?;
+        Some((piece, receiver))
+    }));
+    let feed = async {
+        sender.send(Ok(half)).await.unwrap();
+        eventually("most of the first half is at 8x8", async || {
+            (forwarder.passed() - before > 1_500_000).then_some(())
+        })
+        .await;
+        sender.send(Ok(rest)).await.unwrap();
+        drop(sender);
+    };
+    let (reply, ()) = tokio::join!(world.api.upload(&id, body).send(), feed);
+    assert_eq!(reply.ok(201)["sizeInBytes"], 4_000_000);
+    assert_eq!(there(&world, &conversation).await.len(), 1);
     world.finish().await;
 }

@@ -111,7 +111,7 @@ async fn each_fault_of_a_create_is_told_with_its_place_and_limit() {
         (
             history(json!({"authorType": "user"})),
             "/history/messages/0",
-            "text or cards",
+            "text, cards or attachments",
         ),
         (json!({"availability": "maybe"}), "/availability", "ignore"),
     ] {

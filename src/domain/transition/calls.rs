@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::AskedBy;
+use crate::domain::Attached;
 use crate::domain::AuthorType;
 use crate::domain::Call;
 use crate::domain::CallId;
@@ -28,6 +29,9 @@ use crate::domain::transition::routing;
 
 /// A re-route or a change of the user is worth carrying out for this long.
 pub(super) const UPDATE_FOR: Duration = Duration::from_mins(2);
+
+/// Shorter than messages are tried for: those that wait behind the files must still go out.
+const HISTORY_FILES_FOR: Duration = Duration::from_mins(1);
 
 /// Messages, typing and the end go where a conversation stands.
 pub fn allowed(state: State) -> Result<(), Refused> {
@@ -60,10 +64,33 @@ pub(super) fn send(change: &mut Change<'_>, message: SendMessage) -> Result<(), 
         author,
         text: message.text,
         cards: message.cards,
+        attachments: message.attachments.iter().map(Attached::as_shown).collect(),
         status: MessageStatus::Queued,
         created_at: change.now,
     });
     Ok(())
+}
+
+/// Shows the agent the files of the history, each by itself: they could not come with the create.
+pub(super) fn show_history_files(change: &mut Change<'_>) {
+    for file in std::mem::take(&mut change.progress.history_files) {
+        let part = MessagePart {
+            message: MessageId::generate(change.now),
+            client_message_id: None,
+            last: true,
+            author: file.author,
+            text: None,
+            cards: Vec::new(),
+            instead: Some(format!("The file {} could not be shown here.", file.filename)),
+            attachments: vec![Attached::ToFetch {
+                url: file.url,
+                filename: file.filename,
+                content_type: file.content_type,
+                sent: None,
+            }],
+        };
+        change.call(Call::PostMessage(part), HISTORY_FILES_FOR);
+    }
 }
 
 pub(super) fn update(change: &mut Change<'_>, update: UpdateHandover) -> Result<(), Refused> {
@@ -136,7 +163,8 @@ pub(super) fn fate(change: &mut Change<'_>, message: &MessageId, client_id: Opti
     );
 }
 
-/// Cards ride with the last part, so that the message counts as accepted once 8x8 has all of it.
+/// Files ride with the first part, so that nothing is posted of a message one of whose files cannot be had; cards with the
+/// last, so that they stand below the text.
 fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
     let count = message.parts.len().max(1);
     (0..count)
@@ -146,6 +174,12 @@ fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
             last: n + 1 == count,
             author,
             text: message.parts.get(n).cloned(),
+            attachments: if n == 0 {
+                message.attachments.clone()
+            } else {
+                Vec::new()
+            },
+            instead: None,
             cards: if n + 1 == count {
                 message.cards.clone()
             } else {

@@ -167,6 +167,7 @@ impl<'a> Change<'a> {
         self.progress.routing.rest();
         self.progress.ask_at = None;
         self.progress.end_requested = None;
+        self.progress.history_files.clear();
     }
 
     fn event(&self, kind: EventType, extra: &impl Serialize, late: bool) -> HandoverEvent {

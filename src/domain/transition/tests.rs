@@ -204,6 +204,7 @@ fn send() -> Input {
         text: Some("Hi".to_owned()),
         parts: vec!["Hi".to_owned()],
         cards: Vec::new(),
+        attachments: Vec::new(),
         deadline: Duration::from_mins(2),
     })
 }

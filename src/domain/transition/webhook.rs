@@ -19,6 +19,7 @@ use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
 use crate::domain::transition::bot_phase;
+use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::reopening;
 use crate::domain::transition::reopening::Past;
@@ -105,8 +106,12 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     if let Some(words) = words {
         reopening::taken(change, words);
     }
-    if let Some(end) = end {
-        change.end_and_leave(EndReason::Cancelled, end.message);
+    match end {
+        Some(end) => {
+            change.progress.history_files.clear();
+            change.end_and_leave(EndReason::Cancelled, end.message);
+        }
+        None => calls::show_history_files(change),
     }
 }
 

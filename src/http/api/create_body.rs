@@ -110,12 +110,12 @@ impl CreateBody {
         let own = Own::of(&bot);
         let user = self.user.check(own, &mut faults);
         check_added_properties(&user, self.properties.as_ref(), own, &mut faults);
+        let history = self.history.unwrap_or_default();
+        let (history, history_files) = history.check(bot.tenant.message_limit, &bot.fetcher, &mut faults);
         let open = OpenHandover {
             user,
-            history: self
-                .history
-                .unwrap_or_default()
-                .check(bot.tenant.message_limit, &mut faults),
+            history,
+            history_files,
             queue_id: queues.first().map(|stop| stop.id.clone()).or(queue_id),
             queues,
             channel_id: faults.id("/channelId", self.channel_id),

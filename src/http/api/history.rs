@@ -6,12 +6,18 @@ use utoipa::ToSchema;
 
 use crate::chat_gateway::HistoryMessage;
 use crate::domain::AuthorType;
+use crate::domain::HistoryFile;
 use crate::domain::RawJson;
 use crate::handovers::split;
+use crate::http::api::attachment_body::AttachmentBody;
+use crate::http::api::attachment_body::of_history;
 use crate::http::api::faults::Faults;
+use crate::outbound::Fetcher;
 
 /// 8x8 takes so many.
 const MOST: usize = 200;
+/// Files are shown one after the other, before anything else that is said.
+const MOST_FILES: usize = 10;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,9 +39,9 @@ pub(in crate::http) struct HistoryMessageBody {
     #[serde(default)]
     #[schema(value_type = Vec<CardBody>)]
     cards: Vec<RawJson>,
+    /// Files with a `url`: named in the text, and shown right after 8x8 has the conversation. At most 10 in all.
     #[serde(default)]
-    #[schema(ignore)]
-    attachments: Vec<IgnoredAny>,
+    attachments: Vec<AttachmentBody>,
 }
 
 /// Who a message is from.
@@ -62,20 +68,41 @@ pub(in crate::http) struct CardBody {
 
 impl HistoryBody {
     /// `limit`: the characters 8x8 takes in one message.
-    pub(super) fn check(self, limit: usize, faults: &mut Faults) -> Vec<HistoryMessage> {
-        let mut history = Vec::new();
-        for (n, message) in self.messages.into_iter().enumerate() {
+    pub(super) fn check(
+        self,
+        limit: usize,
+        fetcher: &Fetcher,
+        faults: &mut Faults,
+    ) -> (Vec<HistoryMessage>, Vec<HistoryFile>) {
+        let (mut history, mut files) = (Vec::new(), Vec::new());
+        for (n, mut message) in self.messages.into_iter().enumerate() {
             let at = format!("/history/messages/{n}");
             faults.text(&format!("{at}/text"), message.text.as_deref());
             check_cards(&at, &message.cards, faults);
-            if message.text.is_none() && message.cards.is_empty() {
-                faults.add(&at, "must have text or cards");
+            if message.text.is_none() && message.cards.is_empty() && message.attachments.is_empty() {
+                faults.add(&at, "must have text, cards or attachments");
             }
-            no_attachments(&at, &message.attachments, faults);
+            let attachments = std::mem::take(&mut message.attachments);
+            let shown_later = of_history(&at, message.author_type, attachments, fetcher, faults);
+            message.text = named(message.text, &shown_later);
+            files.extend(shown_later);
             history.extend(in_parts(message, limit));
         }
-        newest(history)
+        if files.len() > MOST_FILES {
+            faults.add(
+                "/history/messages",
+                format!("must have at most {MOST_FILES} attachments in all"),
+            );
+        }
+        (newest(history), files)
     }
+}
+
+/// Each file has a line where it belongs: 8x8 takes the file itself only once it has the conversation.
+fn named(text: Option<String>, files: &[HistoryFile]) -> Option<String> {
+    let lines = files.iter().map(|file| format!("[File: {}]", file.filename));
+    let text: Vec<String> = text.into_iter().chain(lines).collect();
+    (!text.is_empty()).then(|| text.join("\n"))
 }
 
 /// Cards stand below the whole text.
@@ -107,12 +134,6 @@ pub(super) fn check_cards(at: &str, cards: &[RawJson], faults: &mut Faults) {
     }
 }
 
-pub(super) fn no_attachments(at: &str, attachments: &[IgnoredAny], faults: &mut Faults) {
-    if !attachments.is_empty() {
-        faults.add(format!("{at}/attachments"), "attachments are not supported yet");
-    }
-}
-
 fn newest(mut history: Vec<HistoryMessage>) -> Vec<HistoryMessage> {
     if history.len() <= MOST {
         return history;
@@ -134,13 +155,16 @@ fn newest(mut history: Vec<HistoryMessage>) -> Vec<HistoryMessage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::AddressPolicy;
+    use crate::outbound::OutboundSettings;
 
     const LIMIT: usize = 4000;
 
     fn checked(json: &str) -> (Vec<HistoryMessage>, Vec<String>) {
         let mut faults = Faults::default();
         let body = serde_json::from_str::<HistoryBody>(json).unwrap();
-        let history = body.check(LIMIT, &mut faults);
+        let fetcher = Fetcher::new(&OutboundSettings::default(), AddressPolicy::default()).unwrap();
+        let (history, _files) = body.check(LIMIT, &fetcher, &mut faults);
         let errors = faults.or(()).err().map(|refusal| refusal.errors).unwrap_or_default();
         (history, errors.into_iter().map(|error| error.pointer).collect())
     }
@@ -219,7 +243,7 @@ mod tests {
                 "/history/messages/0",
                 "/history/messages/1/text",
                 "/history/messages/2/cards/0",
-                "/history/messages/3/attachments"
+                "/history/messages/3/attachments/0/id"
             ]
         );
     }

@@ -5,7 +5,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use crate::domain::AuthorType;
@@ -17,11 +16,12 @@ use crate::handovers::PostMessage;
 use crate::http::ApiState;
 use crate::http::answer::Answer;
 use crate::http::answer::Told;
+use crate::http::api::attachment_body::AttachmentBody;
+use crate::http::api::attachment_body::attached;
 use crate::http::api::faults::Faults;
 use crate::http::api::history::Author;
 use crate::http::api::history::CardBody;
 use crate::http::api::history::check_cards;
-use crate::http::api::history::no_attachments;
 use crate::http::bot_auth::CallingBot;
 use crate::http::docs::CommandProblems;
 use crate::http::extract::HandoverPath;
@@ -30,9 +30,10 @@ use crate::http::idempotency::Call;
 use crate::http::idempotency::Once;
 use crate::http::idempotency::once;
 use crate::http::problem::Refusal;
+use crate::outbound::Fetcher;
 use crate::store::Reference;
 
-/// At least one of `text` and `cards`.
+/// At least one of `text`, `cards` and `attachments`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = PostMessage, example = json!({"text": "Hello, my card does not work", "clientMessageId": "m-1"}))]
@@ -42,9 +43,9 @@ pub(in crate::http) struct MessageBody {
     #[serde(default)]
     #[schema(value_type = Vec<CardBody>)]
     cards: Vec<RawJson>,
+    /// At most 10 files.
     #[serde(default)]
-    #[schema(ignore)]
-    attachments: Vec<IgnoredAny>,
+    attachments: Vec<AttachmentBody>,
     /// The user; the bot where the bot leads.
     #[schema(value_type = Option<Author>)]
     author_type: Option<AuthorType>,
@@ -94,7 +95,7 @@ pub(in crate::http) async fn post(
     call: Call,
     body: JsonBody<MessageBody>,
 ) -> Result<Response, Refusal> {
-    let message = body.value.check(id.clone(), body.sha256)?;
+    let message = body.value.check(id.clone(), body.sha256, &bot.fetcher)?;
     let keyed = Once::change_of(&id, &bot, call, body.sha256);
     let handovers = state.handovers.clone();
     once(&state, keyed, async move |key| {
@@ -126,19 +127,19 @@ pub(in crate::http) fn posted(
 }
 
 impl MessageBody {
-    fn check(self, handover: HandoverId, request_sha256: [u8; 32]) -> Result<PostMessage, Refusal> {
+    fn check(self, handover: HandoverId, request_sha256: [u8; 32], fetcher: &Fetcher) -> Result<PostMessage, Refusal> {
         let mut faults = Faults::default();
         faults.text("/text", self.text.as_deref());
         check_cards("", &self.cards, &mut faults);
-        no_attachments("", &self.attachments, &mut faults);
         if self.text.is_none() && self.cards.is_empty() && self.attachments.is_empty() {
-            faults.add("", "must have `text` or `cards`");
+            faults.add("", "must have `text`, `cards` or `attachments`");
         }
         let message = PostMessage {
             handover,
             author: self.author_type,
             text: self.text,
             cards: self.cards,
+            attachments: attached("", self.attachments, fetcher, &mut faults),
             client_message_id: faults.id("/clientMessageId", self.client_message_id),
             request_sha256,
         };
@@ -149,11 +150,17 @@ impl MessageBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::AddressPolicy;
+    use crate::outbound::OutboundSettings;
+
+    fn fetcher() -> Fetcher {
+        Fetcher::new(&OutboundSettings::default(), AddressPolicy::default()).unwrap()
+    }
 
     fn check(json: &str) -> Result<PostMessage, Vec<String>> {
         let id = HandoverId::parse("ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00").unwrap();
         let body: MessageBody = serde_json::from_str(json).unwrap();
-        body.check(id, [0; 32])
+        body.check(id, [0; 32], &fetcher())
             .map_err(|refusal| refusal.errors.iter().map(|fault| fault.pointer.clone()).collect())
     }
 
@@ -172,7 +179,7 @@ mod tests {
         assert_eq!(check(r#"{"cards":[1]}"#).unwrap_err(), ["/cards/0"]);
         assert_eq!(
             check(r#"{"text":"x","attachments":[{}],"clientMessageId":""}"#).unwrap_err(),
-            ["/attachments", "/clientMessageId"]
+            ["/attachments/0", "/clientMessageId"]
         );
     }
 }

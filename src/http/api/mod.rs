@@ -1,6 +1,7 @@
 //! The bot API: each file a resource, with the bodies it takes and the handlers that call the service.
 
 mod all_events;
+mod attachment_body;
 mod create_body;
 mod download;
 mod end;

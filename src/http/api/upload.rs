@@ -147,7 +147,7 @@ impl Upload {
         let handovers = &self.state.handovers;
         let files = handovers.files_to_send(&self.bot, &self.id).await?;
         let received = incoming
-            .receive(files.author, |head| Some(handovers.start_upload(&files, head)))
+            .receive(files.author, |head| Some(handovers.start_upload_to(&files, head)))
             .await;
         let received = match received {
             Ok(received) => received,

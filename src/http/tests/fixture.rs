@@ -54,6 +54,8 @@ use crate::http::WebhookState;
 use crate::http::extract::sha256;
 use crate::http::public_router;
 use crate::outbound;
+use crate::outbound::AddressPolicy;
+use crate::outbound::Fetcher;
 use crate::outbound::OutboundSettings;
 use crate::store::StoreSettings;
 use crate::store::sqlite::SqliteStore;
@@ -282,6 +284,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         channel_id: None,
         queue_id: None,
         is_called_back: false,
+        fetcher: Fetcher::new(&OutboundSettings::default(), AddressPolicy::default()).unwrap(),
         format: CallbackFormat::Native,
         duplicate: Duplicate::Reject,
         queue_timeout: None,

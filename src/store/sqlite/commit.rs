@@ -18,6 +18,7 @@ use crate::store::sqlite::error::is_conflict;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
 use crate::store::sqlite::messages;
+use crate::store::sqlite::messages::MessageTexts;
 use crate::store::sqlite::writer::Wrote;
 
 const CURRENT: &str = "SELECT rowid, version, live, conversation FROM handover WHERE id = ?1";
@@ -39,12 +40,11 @@ const LANE: &str = "INSERT INTO lane (handover, bot, head, tail, due_at) VALUES 
 pub(super) struct Texts {
     progress: String,
     calls: Vec<String>,
-    cards: String,
+    message: Option<MessageTexts>,
 }
 
 impl Texts {
     pub(super) fn of(commit: &Commit) -> Result<Self, StoreError> {
-        let cards = commit.message.as_ref().map(|message| &message.cards);
         Ok(Self {
             progress: rows::to_json(&commit.handover.progress)?,
             calls: commit
@@ -52,7 +52,7 @@ impl Texts {
                 .iter()
                 .map(|record| rows::to_json(&record.call))
                 .collect::<Result<_, _>>()?,
-            cards: cards.map(rows::to_json).transpose()?.unwrap_or_default(),
+            message: commit.message.as_ref().map(MessageTexts::of).transpose()?,
         })
     }
 }
@@ -81,8 +81,8 @@ pub(super) fn commit(db: &Connection, commit: &Commit, texts: &Texts) -> Result<
     for (record, body) in commit.calls.iter().zip(&texts.calls) {
         calls::insert(db, record, body)?;
     }
-    if let Some(message) = &commit.message
-        && let messages::Inserted::Taken = messages::insert(db, message, &texts.cards)?
+    if let (Some(message), Some(texts)) = (&commit.message, &texts.message)
+        && let messages::Inserted::Taken = messages::insert(db, message, texts)?
     {
         return Ok(Wrote::Undo(Committed::Stale));
     }

@@ -16,20 +16,38 @@ use crate::store::sqlite::error::failed;
 use crate::store::sqlite::error::is_conflict;
 
 const INSERT: &str = "INSERT INTO message
- (id, handover, client_message_id, request_sha256, author, text, cards, status, created_at)
- VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+ (id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 const STATUS: &str = "UPDATE message SET status = ?2 WHERE id = ?1";
 
-const BY_ID: &str = "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at
+const BY_ID: &str =
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
  FROM message WHERE id = ?2 AND handover = ?1";
 
 const BY_CLIENT_ID: &str =
-    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
  FROM message WHERE handover = ?1 AND client_message_id = ?2";
 
-const ALL: &str = "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at
+const ALL: &str =
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
  FROM message WHERE handover = ?1 ORDER BY position";
+
+/// What of a message is kept as JSON.
+pub(super) struct MessageTexts {
+    cards: String,
+    attachments: Option<String>,
+}
+
+impl MessageTexts {
+    pub(super) fn of(message: &MessageRecord) -> Result<Self, StoreError> {
+        let files = &message.attachments;
+        Ok(Self {
+            cards: rows::to_json(&message.cards)?,
+            attachments: (!files.is_empty()).then(|| rows::to_json(files)).transpose()?,
+        })
+    }
+}
 
 /// Whether its id, and its `clientMessageId` within the handover, were free.
 pub(super) enum Inserted {
@@ -37,7 +55,7 @@ pub(super) enum Inserted {
     Taken,
 }
 
-pub(super) fn insert(db: &Connection, message: &MessageRecord, cards: &str) -> Result<Inserted, StoreError> {
+pub(super) fn insert(db: &Connection, message: &MessageRecord, texts: &MessageTexts) -> Result<Inserted, StoreError> {
     let inserted = db.prepare_cached(INSERT).and_then(|mut statement| {
         statement.execute(params![
             message.id.as_str(),
@@ -46,9 +64,10 @@ pub(super) fn insert(db: &Connection, message: &MessageRecord, cards: &str) -> R
             message.request_sha256,
             message.author.as_str(),
             message.text,
-            cards,
+            texts.cards,
             message.status.as_str(),
             message.created_at.as_millis(),
+            texts.attachments,
         ])
     });
     match inserted {
@@ -106,5 +125,6 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         cards: row.get(6)?,
         status: row.get(7)?,
         created_at: row.get(8)?,
+        attachments: row.get(9)?,
     })
 }

@@ -14,9 +14,11 @@ use handover_gateway::domain::EndReason;
 use handover_gateway::domain::EventId;
 use handover_gateway::domain::EventType;
 use handover_gateway::domain::Facts;
+use handover_gateway::domain::FileName;
 use handover_gateway::domain::Handover;
 use handover_gateway::domain::HandoverEvent;
 use handover_gateway::domain::HandoverId;
+use handover_gateway::domain::MessageFile;
 use handover_gateway::domain::MessageId;
 use handover_gateway::domain::MessageRecord;
 use handover_gateway::domain::MessageStatus;
@@ -184,6 +186,10 @@ pub(crate) fn message(handover: &Handover, client_id: Option<&str>) -> MessageRe
         author: AuthorType::User,
         text: Some("Hello".to_owned()),
         cards: vec![RawJson::parse("{\"card\": 1.0}").unwrap()],
+        attachments: vec![MessageFile {
+            id: Some("f-1".to_owned()),
+            filename: FileName::of("bill.png"),
+        }],
         status: MessageStatus::Queued,
         created_at: at(0),
     }

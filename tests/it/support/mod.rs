@@ -4,6 +4,8 @@ pub(crate) mod bot;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod eightx8;
+pub(crate) mod files;
+pub(crate) mod forwarder;
 pub(crate) mod gateway;
 pub(crate) mod log;
 pub(crate) mod model_store;
