@@ -62,11 +62,14 @@ pub fn public_router(
         .with_state((webhooks.tokens.clone(), metrics.clone()))
         .layer(in_time_or_again);
     let webhooks = webhook::routes().with_state(webhooks).layer(in_time);
-    let streams = api::streams().with_state(api_state);
+    let streams = api::streams().with_state(api_state.clone());
+    let transfers = api::transfers().merge(api::links()).with_state(api_state);
     let all = calls.merge(webhooks).merge(tokens).merge(streams);
     let (router, _document) = all.split_for_parts();
     let docs: Router = SwaggerUi::new("/docs").url("/openapi.json", docs::openapi()).into();
-    observed(router.merge(docs).layer(DefaultBodyLimit::max(limits.body)), metrics)
+    let limited = router.merge(docs).layer(DefaultBodyLimit::max(limits.body));
+    let (transfers, _document) = transfers.split_for_parts();
+    observed(limited.merge(transfers.layer(DefaultBodyLimit::disable())), metrics)
 }
 
 /// For the operator.

@@ -12,6 +12,7 @@ use crate::store::sqlite::files::Files;
 /// In order; the number of those applied stands in `PRAGMA user_version`.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_init.sql"),
+    include_str!("../../../migrations/sqlite/0002_attachments.sql"),
     include_str!("../../../migrations/sqlite/0008_grants.sql"),
 ];
 

@@ -39,6 +39,7 @@ pub(super) struct Model {
     pub(super) grants: Vec<Grant>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
+    pub(super) link_key: Option<[u8; 32]>,
 }
 
 pub(super) type Key = (BotName, String, String);
