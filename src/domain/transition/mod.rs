@@ -21,6 +21,8 @@ pub use next::next;
 pub use routing::Whereabouts;
 
 #[cfg(test)]
+mod passing_tests;
+#[cfg(test)]
 mod routing_tests;
 #[cfg(test)]
 mod tests;
