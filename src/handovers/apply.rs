@@ -92,14 +92,6 @@ impl Handovers {
         })
     }
 
-    fn input(&self, handover: &Handover, event: WebhookEvent) -> Input {
-        if self.parts.tenants.passes_on(&handover.facts) {
-            Input::Passed(event)
-        } else {
-            Input::Webhook(event)
-        }
-    }
-
     /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
     fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
         let mut event = self.named(handover, event);
@@ -113,6 +105,15 @@ impl Handovers {
             }
         }
         event
+    }
+
+    /// What the handover is changed by: for a bot that is passed 8x8's webhooks on, also where nothing else changes.
+    fn input(&self, handover: &Handover, event: WebhookEvent) -> Input {
+        if self.parts.tenants.passes_on(&handover.facts) {
+            Input::Passed(event)
+        } else {
+            Input::Webhook(event)
+        }
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.

@@ -206,6 +206,22 @@ async fn what_waits_to_be_passed_on_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn the_older_dialect_is_passed_on_as_it_is() {
+    let world = World::with(|setup| {
+        setup.options.webhook_version = "v2.0".to_owned();
+        passthrough(setup);
+    })
+    .await;
+    let (_, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    passed_on(&world, "AGENT_JOINED", 1).await;
+    let text = passed_on(&world, "TEXT", 1).await.remove(0);
+    assert_eq!(text.event["message"], "Hello", "{}", text.event);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn typing_is_passed_on_once_and_leaves_no_entry() {
     let world = World::with(passthrough).await;
     let (id, conversation) = world.api.open(json!({})).await;

@@ -39,10 +39,8 @@ fn clients_need_an_app_token_a_name_of_their_own_and_an_argon2id_hash() {
             "{app_tokens}\nclients = [{{ username = \"lb\", password_hash = \"{wrong}\" }}]"
         ));
         let faults = faults(&text, &[]);
-        assert!(
-            faults[0].starts_with("tenants.acme.webhook.clients: must be an argon2id hash"),
-            "{faults:?}"
-        );
+        let fault = "tenants.acme.webhook.clients: must be an argon2id hash";
+        assert!(faults.iter().any(|told| told.starts_with(fault)), "{faults:?}");
         assert!(!faults.join("\n").contains(wrong), "{faults:?}");
     }
     let unknown = webhook(&format!(
