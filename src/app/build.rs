@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::UnusableSetting;
+use crate::clock::Clock;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
 use crate::delivery::CallbackFormat;
@@ -23,7 +24,9 @@ use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
+use crate::oauth::Grant;
 use crate::oauth::PasswordGrant;
+use crate::oauth::TokenSource;
 use crate::outbound;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
@@ -70,7 +73,15 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             api_keys: vec![tenant.api_key.clone()],
             call_timeout: ChatGatewaySettings::CALL_TIMEOUT,
         };
-        let chat_gateway = ChatGateway::new(client.clone(), &gateway).map_err(|error| BuildError::Tenant {
+        let chat_gateway = match tenant.client_credentials() {
+            None => ChatGateway::new(client.clone(), &gateway),
+            Some(credentials) => {
+                let grant = Grant::ClientCredentials(credentials);
+                let source = TokenSource::new(client.clone(), grant, gateway.call_timeout);
+                ChatGateway::with_tokens(client.clone(), &gateway, source, Clock::system())
+            }
+        };
+        let chat_gateway = chat_gateway.map_err(|error| BuildError::Tenant {
             tenant: name.clone(),
             error,
         })?;

@@ -1,5 +1,6 @@
 //! Sends one call to 8x8 and tells what became of it. What the calls say stands in the files beside.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,10 @@ use crate::chat_gateway::error::Silence;
 use crate::chat_gateway::refusal;
 use crate::chat_gateway::settings::ChatGatewaySettings;
 use crate::chat_gateway::settings::UnusableSetting;
+use crate::clock::Clock;
 use crate::domain::RawJson;
+use crate::oauth::TokenFault;
+use crate::oauth::TokenSource;
 
 pub(super) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-8x8-tenant");
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -34,17 +38,44 @@ pub struct ChatGateway {
     base: Url,
     headers: HeaderMap,
     call_timeout: Duration,
+    /// In the place of a key.
+    tokens: Option<Tokens>,
+}
+
+/// A bearer token that is fetched, and the time by which it is good.
+#[derive(Clone, Debug)]
+struct Tokens {
+    source: Arc<TokenSource>,
+    clock: Clock,
 }
 
 impl ChatGateway {
     /// `client` follows no redirects and repeats nothing by itself.
     pub fn new(client: reqwest::Client, settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/hal+json"));
         let key = settings.api_keys.first().ok_or(UnusableSetting::ApiKey)?;
         let mut key = header_value(key.expose_secret()).ok_or(UnusableSetting::ApiKey)?;
         key.set_sensitive(true);
-        headers.insert(API_KEY_HEADER, key);
+        let mut gateway = Self::without_credentials(client, settings)?;
+        gateway.headers.insert(API_KEY_HEADER, key);
+        Ok(gateway)
+    }
+
+    /// As [`ChatGateway::new`], with a bearer token in the place of the key.
+    pub fn with_tokens(
+        client: reqwest::Client,
+        settings: &ChatGatewaySettings,
+        source: TokenSource,
+        clock: Clock,
+    ) -> Result<Self, UnusableSetting> {
+        let mut gateway = Self::without_credentials(client, settings)?;
+        let source = Arc::new(source);
+        gateway.tokens = Some(Tokens { source, clock });
+        Ok(gateway)
+    }
+
+    fn without_credentials(client: reqwest::Client, settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/hal+json"));
         if let Some(tenant) = &settings.tenant_id {
             headers.insert(TENANT_HEADER, header_value(tenant).ok_or(UnusableSetting::TenantId)?);
         }
@@ -53,6 +84,7 @@ impl ChatGateway {
             base: api_root(&settings.base_url)?,
             headers,
             call_timeout: settings.call_timeout,
+            tokens: None,
         })
     }
 
@@ -127,7 +159,10 @@ impl ChatGateway {
         for (name, value) in &self.headers {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        let response = client.execute(request).await.map_err(ChatGatewayError::transport)?;
+        let response = match &self.tokens {
+            None => client.execute(request).await.map_err(ChatGatewayError::transport)?,
+            Some(tokens) => tokens.execute(&client, request).await?,
+        };
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -142,6 +177,45 @@ impl ChatGateway {
         }
         let body = read_up_to(ANSWER_LIMIT, response).await.unwrap_or_default();
         Err(ChatGatewayError::Refused(refusal::read(status.as_u16(), &body)))
+    }
+}
+
+impl Tokens {
+    /// What was refused for its token is sent once more with another, since 8x8 did not take it; a file that is streamed
+    /// is not, since it is gone.
+    async fn execute(
+        &self,
+        client: &reqwest::Client,
+        mut request: reqwest::Request,
+    ) -> Result<reqwest::Response, ChatGatewayError> {
+        let again = request.try_clone();
+        let used = self.add(&mut request).await?;
+        let response = client.execute(request).await.map_err(ChatGatewayError::transport)?;
+        let Some(mut again) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(response);
+        };
+        self.source.reject(&used, self.clock.now());
+        if self.add(&mut again).await? == used {
+            return Ok(response);
+        }
+        client.execute(again).await.map_err(ChatGatewayError::transport)
+    }
+
+    /// Without a token nothing is sent.
+    async fn add(&self, request: &mut reqwest::Request) -> Result<HeaderValue, ChatGatewayError> {
+        let token = self.source.authorization(self.clock.now()).await;
+        let token = token.map_err(|fault| match fault {
+            TokenFault::Refused(status) => ChatGatewayError::Refused(Refusal {
+                status,
+                code: None,
+                message: None,
+                reference_id: None,
+                fault: Fault::Credentials,
+            }),
+            TokenFault::Silent | TokenFault::Unreadable => ChatGatewayError::Throttled { after: None },
+        })?;
+        request.headers_mut().insert(header::AUTHORIZATION, token.clone());
+        Ok(token)
     }
 }
 

@@ -10,6 +10,8 @@ use url::Url;
 pub struct Options {
     pub listen: SocketAddr,
     pub api_key: String,
+    /// Accepted as `Authorization: Bearer` in the place of the key, for accounts that are said to have it.
+    pub bearer_tokens: Vec<String>,
     pub tenant_id: String,
     pub customer_id: String,
     /// Where the first webhook points. It can be set later with `POST /sandbox/webhook`.
@@ -67,6 +69,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             api_key: "eght_sandbox".to_owned(),
+            bearer_tokens: Vec::new(),
             tenant_id: "sandbox-tenant".to_owned(),
             customer_id: "sandbox-customer".to_owned(),
             webhook_url: None,

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 use url::Url;
 
@@ -74,7 +75,12 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.add("base_url", &tenant.base_url);
     lines.add("tenant_id", &tenant.tenant_id);
     lines.add("auth", tenant.auth.as_str());
-    lines.add("api_key", MASK);
+    if !tenant.api_key.expose_secret().is_empty() {
+        lines.add("api_key", MASK);
+    }
+    lines.maybe("client_id", tenant.client_id.as_ref());
+    lines.maybe("client_secret", tenant.client_secret.as_ref().map(|_secret| MASK));
+    lines.maybe("token_url", tenant.token_url.as_ref().map(without_query));
     lines.maybe("channel_id", tenant.channel_id.as_ref());
     lines.maybe("queue_id", tenant.queue_id.as_ref());
     lines.time("transfer_grace", tenant.transfer_grace);

@@ -92,8 +92,8 @@ pub(super) const ROOT: Shape = Shape {
 };
 
 const TENANT: Shape = Shape {
-    required: &["tenant_id", "api_key"],
-    secrets: &["api_key"],
+    required: &["tenant_id"],
+    secrets: &["api_key", "client_secret"],
     tables: &[(
         "webhook",
         Shape {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::domain::AccountId;
+use crate::oauth::ClientCredentials;
 use crate::settings::KeyHash;
 use crate::settings::choice::choices;
 use crate::webhook::PasswordHash;
@@ -19,7 +20,17 @@ pub struct TenantSettings {
     pub tenant_id: AccountId,
     #[serde(default = "auth")]
     pub auth: TenantAuth,
+    /// With `auth = "api_key"`.
+    #[serde(default = "no_secret")]
     pub api_key: SecretString,
+    /// With `auth = "oauth2"`.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    #[serde(default)]
+    pub client_secret: Option<SecretString>,
+    /// None: 8x8's own, below `base_url`.
+    #[serde(default, deserialize_with = "crate::settings::value::optional_url")]
+    pub token_url: Option<Url>,
     #[serde(default)]
     pub channel_id: Option<String>,
     #[serde(default)]
@@ -46,6 +57,28 @@ pub struct TenantSettings {
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
     pub queues: BTreeMap<String, QueueSettings>,
+}
+
+impl TenantSettings {
+    /// What bearer tokens are fetched with, where the tenant has no key of its own kind.
+    pub fn client_credentials(&self) -> Option<ClientCredentials> {
+        match self.auth {
+            TenantAuth::ApiKey => None,
+            TenantAuth::OAuth2 => Some(ClientCredentials {
+                token_url: self.token_url.clone().unwrap_or_else(|| self.own_token_url()),
+                client_id: self.client_id.clone()?,
+                client_secret: self.client_secret.clone()?,
+            }),
+        }
+    }
+
+    fn own_token_url(&self) -> Url {
+        let mut url = self.base_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["oauth", "v2", "token"]);
+        }
+        url
+    }
 }
 
 /// Section `[tenants.NAME.webhook]`.
@@ -107,6 +140,7 @@ choices! {
     /// How the gateway proves itself to 8x8.
     TenantAuth {
         ApiKey = "api_key",
+        OAuth2 = "oauth2",
     }
 }
 
@@ -125,6 +159,10 @@ choices! {
 )]
 fn base_url() -> Url {
     Url::parse("https://api.8x8.com").expect("a valid address")
+}
+
+fn no_secret() -> SecretString {
+    SecretString::from("")
 }
 
 const fn auth() -> TenantAuth {

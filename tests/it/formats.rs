@@ -17,6 +17,7 @@ use crate::support::world::World;
 const USERNAME: &str = "canary_of_the_user";
 const PASSWORD: &str = "canary of the password & more";
 const CLIENT: &str = "canary_of_the_client";
+const PASSWORD_OF_8X8: &str = "canary-of-the-8x8-secret";
 const APP_TOKEN: &str = "canary_of_the_app_token";
 
 fn of_kind(world: &World, kind: &str) -> Vec<Callback> {
@@ -205,6 +206,22 @@ async fn what_waits_to_be_passed_on_outlives_the_process() {
 }
 
 #[tokio::test]
+async fn the_older_dialect_is_passed_on_as_it_is() {
+    let world = World::with(|setup| {
+        setup.options.webhook_version = "v2.0".to_owned();
+        passthrough(setup);
+    })
+    .await;
+    let (_, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    passed_on(&world, "AGENT_JOINED", 1).await;
+    let text = passed_on(&world, "TEXT", 1).await.remove(0);
+    assert_eq!(text.event["message"], "Hello", "{}", text.event);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn typing_is_passed_on_once_and_leaves_no_entry() {
     let world = World::with(passthrough).await;
     let (id, conversation) = world.api.open(json!({})).await;
@@ -368,4 +385,38 @@ async fn an_app_token_goes_without_a_bearer_token_too() {
         );
     }
     world.finish().await;
+}
+
+#[tokio::test]
+async fn eight_x_eight_is_called_with_a_fetched_token_where_the_tenant_has_no_key() {
+    let tokens = TokenEndpoint::start().await;
+    tokens.expires_in(json!("1799"));
+    let world = World::with(|setup| {
+        // The first token is withdrawn before it is used.
+        setup.options.bearer_tokens = vec!["access-2".to_owned()];
+        setup
+            .config
+            .unset("tenants.acme.api_key")
+            .set("tenants.acme.auth", "oauth2")
+            .set("tenants.acme.client_id", "eght_key")
+            .set("tenants.acme.client_secret", PASSWORD_OF_8X8)
+            .set("tenants.acme.token_url", tokens.url());
+    })
+    .await;
+    let (id, _) = world.api.open(json!({})).await;
+    world.api.say(&id, "Hello").await;
+    let asked = tokens.asked();
+    assert_eq!(tokens.grants(), ["client_credentials", "client_credentials"]);
+    assert_eq!(asked[0].form.len(), 1);
+    // base64 of `eght_key:canary-of-the-8x8-secret`
+    assert_eq!(
+        asked[0].authorization,
+        "Basic ZWdodF9rZXk6Y2FuYXJ5LW9mLXRoZS04eDgtc2VjcmV0"
+    );
+    assert_eq!(world.eight.calls("create").await.len(), 2);
+    let log = world.finish().await;
+    for secret in [PASSWORD_OF_8X8, "access-2"] {
+        let line = log.lines().into_iter().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} in the log");
+    }
 }

@@ -26,6 +26,8 @@ pub use routing::Whereabouts;
 #[cfg(test)]
 mod bot_phase_tests;
 #[cfg(test)]
+mod passing_tests;
+#[cfg(test)]
 mod reopening_tests;
 #[cfg(test)]
 mod routing_tests;

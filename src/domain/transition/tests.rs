@@ -37,7 +37,7 @@ pub(super) struct Walk {
     pub(super) handover: Handover,
     pub(super) now: Timestamp,
     pub(super) events: Vec<HandoverEvent>,
-    ephemeral: Vec<HandoverEvent>,
+    pub(super) ephemeral: Vec<HandoverEvent>,
     pub(super) calls: Vec<Call>,
 }
 

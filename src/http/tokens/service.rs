@@ -114,13 +114,16 @@ impl Tokens {
         }
         let login = this.logins.find(username, client);
         match this.is_right(login, password).await {
-            None => TokenAnswer::Unavailable,
+            None => {
+                this.slow_down.let_off(from);
+                TokenAnswer::Unavailable
+            }
             Some(false) => {
                 this.slow_down.failed(user, this.clock.now());
                 TokenAnswer::Refused
             }
             Some(true) => {
-                this.slow_down.succeeded(from);
+                this.slow_down.let_off(from);
                 match login {
                     Some(login) => this.issue(login).await,
                     None => TokenAnswer::Refused,
@@ -145,7 +148,7 @@ impl Tokens {
             }
         };
         if !matches!(answer, TokenAnswer::Refused | TokenAnswer::Reused) {
-            this.slow_down.succeeded(from);
+            this.slow_down.let_off(from);
         }
         answer
     }

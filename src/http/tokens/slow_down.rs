@@ -58,7 +58,8 @@ impl SlowDown {
         users.left(user, LONGEST_WAIT, now)
     }
 
-    pub(super) fn succeeded(&self, address: IpAddr) {
+    /// Nothing was wrong about the attempt, or nobody looked.
+    pub(super) fn let_off(&self, address: IpAddr) {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         addresses.take_back(&network(address));
     }
@@ -173,7 +174,7 @@ mod tests {
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         for _ in 0..100 {
             assert_eq!(slow.enter(address, at(0)), Ok(()));
-            slow.succeeded(address);
+            slow.let_off(address);
         }
         assert!(slow.addresses.lock().unwrap().0.is_empty());
     }

@@ -138,7 +138,9 @@ impl Arrived {
             return Ok(());
         }
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        if text("x-api-key") != Some(&shared.options.api_key) {
+        let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+        let is_bearer = bearer.is_some_and(|token| shared.options.bearer_tokens.iter().any(|known| known == token));
+        if text("x-api-key") != Some(&shared.options.api_key) && !is_bearer {
             return Err(Problem::unauthorized());
         }
         if text("x-8x8-tenant").is_some_and(|tenant| tenant != shared.options.tenant_id) {

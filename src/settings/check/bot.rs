@@ -12,6 +12,7 @@ use url::Url;
 use crate::delivery::DeliverySettings;
 use crate::domain::BotName;
 use crate::outbound::UrlFault;
+use crate::settings::AgentNames;
 use crate::settings::AuthKind;
 use crate::settings::BotFormat;
 use crate::settings::BotSettings;
@@ -55,7 +56,7 @@ pub(super) fn check(name: &BotName, bot: &BotSettings, settings: &Settings, note
         }
     }
     callback(&format!("bots.{name}"), bot, &settings.delivery, notes);
-    format(&key("events"), bot, notes);
+    format(&format!("bots.{name}"), bot, notes);
     auth(&key("auth"), bot, &settings.delivery, notes);
 }
 
@@ -154,15 +155,30 @@ fn is_signing_secret(secret: &SecretString) -> bool {
         .is_some_and(|bytes| (24..=64).contains(&bytes.len()))
 }
 
-fn format(events: &str, bot: &BotSettings, notes: &mut Notes) {
+fn format(section: &str, bot: &BotSettings, notes: &mut Notes) {
+    let key = |field: &str| format!("{section}.{field}");
     match bot.format {
-        BotFormat::Passthrough if !bot.events.is_empty() => {
-            notes.warn(
-                events,
-                "filters nothing: `format` is passthrough, which leaves nothing out",
-            );
+        BotFormat::Native | BotFormat::CloudEvents => {}
+        BotFormat::Passthrough => {
+            if !bot.events.is_empty() {
+                notes.warn(
+                    key("events"),
+                    "filters nothing: `format` is passthrough, which leaves nothing out",
+                );
+            }
+            if bot.agent_names != AgentNames::Full {
+                notes.warn(
+                    key("agent_names"),
+                    "hides nothing: `format` is passthrough, which changes nothing",
+                );
+            }
+            if bot.callback_url.is_none() && bot.callback_hosts.is_empty() {
+                notes.warn(
+                    key("callback_url"),
+                    "missing: webhooks are passed on by callbacks, not to a bot that pulls",
+                );
+            }
         }
-        BotFormat::Passthrough | BotFormat::Native | BotFormat::CloudEvents => {}
     }
 }
 

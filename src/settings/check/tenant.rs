@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::domain::TenantName;
 use crate::settings::Settings;
+use crate::settings::TenantAuth;
 use crate::settings::TenantSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::settings::WebhookProof;
@@ -19,7 +20,7 @@ use crate::settings::check::queues;
 pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
     let key = |field: &str| format!("tenants.{name}.{field}");
     notes.text(key("tenant_id"), tenant.tenant_id.as_str());
-    notes.header_secret(key("api_key"), &tenant.api_key);
+    credentials(&format!("tenants.{name}"), tenant, notes);
     notes.optional_text(key("channel_id"), tenant.channel_id.as_deref());
     notes.optional_text(key("queue_id"), tenant.queue_id.as_deref());
     notes.base(&key("base_url"), &tenant.base_url);
@@ -58,6 +59,24 @@ fn media_type(key: &str, kind: &str, notes: &mut Notes) {
         .is_some_and(|(group, name)| is_word(group) && (name == "*" || is_word(name)));
     if !reads {
         notes.fault(key, "must be a media type such as `application/pdf` or `image/*`");
+    }
+}
+
+fn credentials(section: &str, tenant: &TenantSettings, notes: &mut Notes) {
+    let key = |field: &str| format!("{section}.{field}");
+    match tenant.auth {
+        TenantAuth::ApiKey if tenant.api_key.expose_secret().is_empty() => notes.fault(key("api_key"), "missing"),
+        TenantAuth::ApiKey => notes.header_secret(key("api_key"), &tenant.api_key),
+        TenantAuth::OAuth2 => {
+            match &tenant.client_id {
+                Some(id) => notes.text(key("client_id"), id),
+                None => notes.fault(key("client_id"), "missing: `auth` is oauth2"),
+            }
+            match &tenant.client_secret {
+                Some(secret) => notes.header_secret(key("client_secret"), secret),
+                None => notes.fault(key("client_secret"), "missing: `auth` is oauth2"),
+            }
+        }
     }
 }
 

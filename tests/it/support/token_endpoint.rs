@@ -36,6 +36,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) content_type: String,
+    pub(crate) authorization: String,
     pub(crate) form: BTreeMap<String, String>,
 }
 
@@ -104,11 +105,18 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let content_type = parts.headers.get("content-type").map(|value| value.to_str().unwrap());
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned()
+    };
     let number = {
         let mut asked = state.asked.lock().unwrap();
         asked.push(Asked {
-            content_type: content_type.unwrap_or_default().to_owned(),
+            content_type: header("content-type"),
+            authorization: header("authorization"),
             form: url::form_urlencoded::parse(&body).into_owned().collect(),
         });
         asked.len()
