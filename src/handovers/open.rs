@@ -34,7 +34,7 @@ use crate::handovers::session_map::Slot;
 use crate::store::Opened;
 use crate::store::Reference;
 
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A valid request for a handover.
 #[derive(Debug)]
@@ -164,14 +164,24 @@ impl Handovers {
         }
     }
 
-    /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
     async fn ask_for_conversation(&self, bot: &Bot, body: CreateBody) -> Result<ConversationId, ChatGatewayError> {
+        let created = self
+            .while_bot_waits(bot, || bot.tenant.chat_gateway.create(&body))
+            .await?;
+        Ok(created.id)
+    }
+
+    /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
+    pub(super) async fn while_bot_waits<T, F>(&self, bot: &Bot, call: impl Fn() -> F) -> Result<T, ChatGatewayError>
+    where
+        F: Future<Output = Result<T, ChatGatewayError>>,
+    {
         let clock = &self.parts.clock;
         let until = clock.now().plus(bot.tenant.send_wait);
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match bot.tenant.chat_gateway.create(&body).await {
-                Ok(created) => return Ok(created.id),
+            let error = match call().await {
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             let wait = pause.max(error.retry_after().unwrap_or_default());

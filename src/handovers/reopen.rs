@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::chat_gateway::ChatGatewayError;
 use crate::domain::AuthorType;
 use crate::domain::Call;
 use crate::domain::CallId;
@@ -24,7 +23,6 @@ use crate::handovers::CommandError;
 use crate::handovers::Handovers;
 use crate::handovers::Key;
 use crate::handovers::carry_out::Target;
-use crate::handovers::open::FIRST_PAUSE;
 use crate::handovers::problem;
 use crate::handovers::resolve::GIVE_UP;
 use crate::handovers::resolve::Presence;
@@ -83,8 +81,11 @@ impl Handovers {
             Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
         }
         let slot = self.take_in(handover);
-        let asked = self.post_words(bot, &conversation, &first).await;
-        self.conclude_create(&slot, asked, bot, key).await?;
+        let gateway = &bot.tenant.chat_gateway;
+        let post = || gateway.post(&conversation, AuthorType::User, Some(&first), &[]);
+        let posted = self.while_bot_waits(bot, post).await;
+        self.conclude_create(&slot, posted.map(|()| conversation.clone()), bot, key)
+            .await?;
         let handover = slot.handover.lock().await.clone();
         Ok(handover)
     }
@@ -109,34 +110,6 @@ impl Handovers {
             Ok(())
         } else {
             Err(CommandError::EndOpen(before.id().clone()))
-        }
-    }
-
-    /// Repeats only what provably did not reach 8x8, or what 8x8 asked to be repeated, for as long as a bot waits.
-    async fn post_words(
-        &self,
-        bot: &Bot,
-        conversation: &ConversationId,
-        text: &str,
-    ) -> Result<ConversationId, ChatGatewayError> {
-        let clock = &self.parts.clock;
-        let until = clock.now().plus(bot.tenant.send_wait);
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let posted = bot
-                .tenant
-                .chat_gateway
-                .post(conversation, AuthorType::User, Some(text), &[]);
-            let error = match posted.await {
-                Ok(()) => return Ok(conversation.clone()),
-                Err(error) => error,
-            };
-            let wait = pause.max(error.retry_after().unwrap_or_default());
-            if !error.is_provably_unsent() || clock.now().plus(wait) > until {
-                return Err(error);
-            }
-            clock.sleep(wait).await;
-            pause *= 2;
         }
     }
 

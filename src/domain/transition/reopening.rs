@@ -32,12 +32,15 @@ pub(super) fn past(change: &Change<'_>, kind: &WebhookKind, at: i64) -> Past {
     }
     let is_begin = matches!(kind, WebhookKind::Queued(_) | WebhookKind::AgentJoined(_));
     let is_old = webhook::is_old(change, at) || routing::is_old(change, at);
+    let is_strangers_end =
+        matches!(kind, WebhookKind::AgentLeft(agent) if change.progress.agents.get(&agent.id).is_none());
     let nobody_came = change.progress.agents.nobody_ever();
     match change.state() {
         State::Creating | State::Failed if is_begin && !is_old => Past::Reopens,
         State::Creating if is_begin => Past::OfBefore,
         State::Queued if is_old && nobody_came && matches!(kind, WebhookKind::AgentJoined(_)) => Past::OfBefore,
         State::Creating | State::Queued if is_end(kind) && nobody_came => Past::OfBefore,
+        State::Active | State::Transferring | State::Bot if is_old && is_strangers_end => Past::OfBefore,
         State::Creating
         | State::Queued
         | State::Active

@@ -162,8 +162,13 @@ fn an_end_is_one_when_8x8_says_so_or_somebody_had_come() {
         (State::Queued, None)
     );
     let served = Walk::reopened().and(joined("bob", 40));
-    let late = served.and(idle(30));
+    let late = served.and(idle(30)).and(left("ada", 35));
     assert_eq!(late.state(), State::Active, "an idle from before the join");
+    assert_eq!(
+        late.told(),
+        ["handover.accepted", "agent.joined"],
+        "who left then was never in"
+    );
     assert_eq!(late.and(idle(50)).state(), State::Ended);
 }
 
