@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::app::availability::availability;
+use crate::availability::UnusableAccess;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::UnusableSetting;
+use crate::clock::Clock;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
 use crate::delivery::RosterError;
@@ -39,6 +42,12 @@ pub enum BuildError {
         #[source]
         error: UnusableSetting,
     },
+    #[error("tenants.{tenant}.schedule or tenants.{tenant}.statistics cannot be used")]
+    Availability {
+        tenant: TenantName,
+        #[source]
+        error: UnusableAccess,
+    },
     #[error("bots.{bot}.callback_secrets cannot be used")]
     CallbackSecret {
         bot: BotName,
@@ -52,7 +61,7 @@ pub enum BuildError {
     NoTenant(BotName),
 }
 
-pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
+pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
     let client = outbound::for_chat_gateway(&settings.outbound)?;
     let mut tenants = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
@@ -77,6 +86,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
             message_deadline: tenant.message_deadline,
+            availability: availability(name, tenant, &client, clock)?,
         };
         tenants.insert(name.clone(), Arc::new(tenant));
     }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::availability::AvailabilityAnswer;
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::PropertiesError;
 use crate::domain::HandoverId;
@@ -22,6 +23,9 @@ pub enum CommandError {
     /// Neither the call, nor the bot, nor the tenant says which channel to use.
     #[error("no channel is configured")]
     NoChannel,
+    /// The create asks for agents, and none are there.
+    #[error("no agents are there")]
+    AgentsUnavailable(Box<AvailabilityAnswer>),
     /// `properties` would overwrite what the gateway sets; names where.
     #[error(transparent)]
     Properties(#[from] PropertiesError),

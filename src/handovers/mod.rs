@@ -1,6 +1,7 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
 mod apply;
+mod availability;
 mod carry_out;
 mod deadlines;
 mod end;
@@ -8,6 +9,7 @@ mod error;
 mod key;
 mod open;
 pub mod problem;
+mod queue_news;
 mod reads;
 mod resolve;
 mod restart;
@@ -25,6 +27,7 @@ mod update;
 
 pub use apply::Applied;
 pub use apply::ApplyError;
+pub use availability::Demand;
 pub use error::CommandError;
 pub use key::Key;
 pub use open::OpenHandover;

@@ -19,6 +19,7 @@ use crate::domain::User;
 use crate::domain::transition::Input;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
+use crate::handovers::Demand;
 use crate::handovers::Duplicate;
 use crate::handovers::Handovers;
 use crate::handovers::Key;
@@ -47,6 +48,7 @@ pub struct OpenHandover {
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub max_age: Option<Duration>,
+    pub availability: Demand,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,11 @@ impl Handovers {
         };
         // A conflict with what we set shows before anything is written or sent.
         let body = CreateBody::try_from(&create)?;
+        if command.availability == Demand::Require
+            && let Some(live) = self.refuse_without_agents(&bot, &handover.facts).await?
+        {
+            return self.taken(&bot, live).await;
+        }
         match self.parts.store.open(handover.clone(), claim).await? {
             Opened::Done => {}
             Opened::SessionTaken(taken) => return self.taken(&bot, taken).await,

@@ -14,6 +14,7 @@ use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::EventContext;
 use crate::domain::Handover;
+use crate::domain::HandoverEvent;
 use crate::domain::HandoverId;
 use crate::domain::Marks;
 use crate::domain::State;
@@ -249,26 +250,31 @@ impl Handovers {
 
     fn tell_ephemeral(&self, next: &Transition) {
         for event in &next.ephemeral {
-            let context = EventContext::of(&next.next);
-            let bot = context.bot.clone();
-            if let Ok(body) = event.render(&context, Marks::default()) {
-                let what = What::Ephemeral {
-                    name: event.kind.as_str(),
-                    body: body.into(),
-                };
-                self.parts.bus.tell(
-                    &bot,
-                    News {
-                        handover: context.handover.clone(),
-                        what,
-                    },
-                );
-            }
-            if self.parts.tenants.delivers(&next.next.facts) {
-                self.parts
-                    .ephemerals
-                    .offer(context, event.clone(), next.next.facts.callback_url.clone());
-            }
+            self.tell_one(&next.next, event);
+        }
+    }
+
+    /// Tells an ephemeral event to whoever listens now. The handover's lock is held.
+    pub(super) fn tell_one(&self, handover: &Handover, event: &HandoverEvent) {
+        let context = EventContext::of(handover);
+        let bot = context.bot.clone();
+        if let Ok(body) = event.render(&context, Marks::default()) {
+            let what = What::Ephemeral {
+                name: event.kind.as_str(),
+                body: body.into(),
+            };
+            self.parts.bus.tell(
+                &bot,
+                News {
+                    handover: context.handover.clone(),
+                    what,
+                },
+            );
+        }
+        if self.parts.tenants.delivers(&handover.facts) {
+            self.parts
+                .ephemerals
+                .offer(context, event.clone(), handover.facts.callback_url.clone());
         }
     }
 }

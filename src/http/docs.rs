@@ -92,7 +92,7 @@ problems! {
     CallProblems = InvalidRequest, Unauthorized, Internal, StoreUnavailable;
     /// Of a call that looks at one handover.
     ReadProblems = InvalidRequest, Unauthorized, NotFound, Internal, StoreUnavailable;
-    CreateProblems = InvalidRequest, Unauthorized, HandoverExists, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
+    CreateProblems = InvalidRequest, Unauthorized, HandoverExists, AgentsUnavailable, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
         PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout,
         StoreUnavailable, Internal;
     UpdateProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, PayloadTooLarge, UnsupportedMediaType,
@@ -164,6 +164,7 @@ mod tests {
             ("/v1/handovers/{id}/end", "post"),
             ("/v1/handovers/{id}/events", "get"),
             ("/v1/events", "get"),
+            ("/v1/availability", "get"),
         ] {
             let operation = &document["paths"][path][method];
             assert!(

@@ -288,7 +288,7 @@ fn fate(refusal: &Problem) -> Fate {
         | ProblemCode::HandoverNotActive
         | ProblemCode::UpstreamRejected
         | ProblemCode::UpstreamUnauthorized => Fate::Kept,
-        ProblemCode::UpstreamUnavailable | ProblemCode::RateLimited => Fate::Freed,
+        ProblemCode::UpstreamUnavailable | ProblemCode::RateLimited | ProblemCode::AgentsUnavailable => Fate::Freed,
         // Nothing was reserved, or what was may have happened.
         ProblemCode::InvalidRequest
         | ProblemCode::Unauthorized
@@ -353,6 +353,7 @@ mod tests {
         assert_eq!(fate_of(ProblemCode::UpstreamRejected), Fate::Kept);
         assert_eq!(fate_of(ProblemCode::RateLimited), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamUnavailable), Fate::Freed);
+        assert_eq!(fate_of(ProblemCode::AgentsUnavailable), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamTimeout), Fate::Open);
         assert_eq!(fate_of(ProblemCode::InvalidRequest), Fate::Open);
     }

@@ -14,7 +14,9 @@ use crate::settings::OutboundSettings;
 use crate::settings::QueueSettings;
 use crate::settings::ServerSettings;
 use crate::settings::Settings;
+use crate::settings::TenantScheduleSettings;
 use crate::settings::TenantSettings;
+use crate::settings::TenantStatisticsSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
@@ -89,13 +91,29 @@ pub(super) const ROOT: Shape = Shape {
 const TENANT: Shape = Shape {
     required: &["tenant_id", "api_key"],
     secrets: &["api_key"],
-    tables: &[(
-        "webhook",
-        Shape {
-            secret_lists: &["path_secrets", "app_tokens", "bearer_hashes"],
-            ..Shape::plain(fields::<TenantWebhookSettings>)
-        },
-    )],
+    tables: &[
+        (
+            "webhook",
+            Shape {
+                secret_lists: &["path_secrets", "app_tokens", "bearer_hashes"],
+                ..Shape::plain(fields::<TenantWebhookSettings>)
+            },
+        ),
+        (
+            "schedule",
+            Shape {
+                secrets: &["api_key", "token"],
+                ..Shape::plain(fields::<TenantScheduleSettings>)
+            },
+        ),
+        (
+            "statistics",
+            Shape {
+                secrets: &["api_key", "token", "client_secret"],
+                ..Shape::plain(fields::<TenantStatisticsSettings>)
+            },
+        ),
+    ],
     named: &[("queues", Naming::Foreign, Shape::plain(fields::<QueueSettings>))],
     ..Shape::plain(fields::<TenantSettings>)
 };

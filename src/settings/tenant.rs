@@ -9,6 +9,8 @@ use url::Url;
 
 use crate::domain::AccountId;
 use crate::settings::KeyHash;
+use crate::settings::TenantScheduleSettings;
+use crate::settings::TenantStatisticsSettings;
 use crate::settings::choice::choices;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +41,10 @@ pub struct TenantSettings {
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
     pub queues: BTreeMap<String, QueueSettings>,
+    #[serde(default)]
+    pub schedule: TenantScheduleSettings,
+    #[serde(default)]
+    pub statistics: TenantStatisticsSettings,
 }
 
 /// Section `[tenants.NAME.webhook]`.
@@ -77,6 +83,8 @@ impl Default for TenantWebhookSettings {
 #[serde(default)]
 pub struct QueueSettings {
     pub name: Option<String>,
+    /// Instead of that of `[tenants.NAME.schedule]`.
+    pub schedule_id: Option<String>,
 }
 
 choices! {

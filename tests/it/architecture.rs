@@ -8,7 +8,7 @@ use std::path::PathBuf;
 const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["bus", "clock", "problem", "setting", "supervisor", "telemetry"],
-    &["chat_gateway", "outbound", "store"],
+    &["availability", "chat_gateway", "outbound", "store"],
     &["delivery", "webhook"],
     &["handovers"],
     &["http"],

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::domain::RawJson;
 use crate::handovers::Bot;
+use crate::handovers::Demand;
 use crate::handovers::OpenHandover;
 use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
@@ -48,7 +49,8 @@ pub(in crate::http) struct CreateBody {
     /// Merged into what 8x8 is sent; may not overwrite what the gateway sets.
     #[schema(value_type = Option<Object>)]
     properties: Option<RawJson>,
-    /// Only `ignore`: the handover is made whether or not agents are there.
+    /// `ignore`, when not given: the handover is made whether or not agents are there. `require`: refused with
+    /// `agents-unavailable` where 8x8 says that none are.
     #[schema(example = "ignore")]
     availability: Option<String>,
     timers: Option<TimersBody>,
@@ -97,7 +99,8 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(self.availability.as_deref(), &self.queues, self.hand_back, &mut faults);
+        not_built_yet(&self.queues, self.hand_back, &mut faults);
+        let availability = demand(self.availability.as_deref(), &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
@@ -119,6 +122,7 @@ impl CreateBody {
             queue_timeout: faults.duration("/timers/queue", timers.queue.as_deref()),
             idle_timeout: faults.duration("/timers/idle", timers.idle.as_deref()),
             max_age: faults.duration("/timers/maxAge", timers.max_age.as_deref()),
+            availability,
             bot,
         };
         faults.or(open)
@@ -132,12 +136,16 @@ fn assigned_queue(assignment: AssignmentBody, faults: &mut Faults) -> Option<Str
     faults.id("/assignment/id", Some(assignment.id))
 }
 
-fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], hand_back: Option<bool>, faults: &mut Faults) {
+fn demand(availability: Option<&str>, faults: &mut Faults) -> Demand {
     match availability {
         None | Some("ignore") => {}
-        Some("require") => faults.add("/availability", "`require` is not supported yet; use `ignore`"),
-        Some(_) => faults.add("/availability", "must be `ignore`"),
+        Some("require") => return Demand::Require,
+        Some(_) => faults.add("/availability", "must be `ignore` or `require`"),
     }
+    Demand::Ignore
+}
+
+fn not_built_yet(queues: &[IgnoredAny], hand_back: Option<bool>, faults: &mut Faults) {
     if !queues.is_empty() {
         faults.add("/queues", "a list of queues is not supported yet; use `queueId`");
     }

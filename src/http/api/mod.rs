@@ -1,6 +1,7 @@
 //! The bot API: each file a resource, with the bodies it takes and the handlers that call the service.
 
 mod all_events;
+mod availability;
 mod create_body;
 mod end;
 mod event_list;
@@ -17,6 +18,7 @@ mod update_body;
 mod user_body;
 mod view;
 
+pub(super) use availability::AvailabilityView;
 pub(super) use handovers::accepted;
 pub(super) use handovers::created;
 pub(super) use messages::posted;

@@ -5,6 +5,7 @@ use utoipa_axum::routes;
 
 use crate::http::ApiState;
 use crate::http::api::all_events;
+use crate::http::api::availability;
 use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
@@ -17,6 +18,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(messages::post))
         .routes(routes!(messages::typing))
         .routes(routes!(end::end))
+        .routes(routes!(availability::read))
 }
 
 /// Long polls and streams.

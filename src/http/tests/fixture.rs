@@ -21,6 +21,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use url::Url;
 
+use crate::availability::Availability;
 use crate::bus::Bus;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
@@ -259,6 +260,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
+        availability: Availability::default(),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::settings::TenantSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::settings::WebhookProof;
 use crate::settings::check::Notes;
+use crate::settings::check::availability;
 
 pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
     let key = |field: &str| format!("tenants.{name}.{field}");
@@ -42,6 +43,7 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
         notes.optional_text(key(&format!("queues.{id}.name")), queue.name.as_deref());
     }
     webhook(&key("webhook"), &tenant.webhook, notes);
+    availability::check(&format!("tenants.{name}"), tenant, notes);
 }
 
 /// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.
@@ -129,7 +131,7 @@ fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
 }
 
 /// On this machine, as a stand-in 8x8 is.
-fn is_here(url: &Url) -> bool {
+pub(super) fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
