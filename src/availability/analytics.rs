@@ -50,13 +50,13 @@ mod tests {
 
     use super::*;
 
-    fn queue(metrics: Value) -> Value {
+    fn queue(metrics: &Value) -> Value {
         json!({"id": 101, "name": "Support", "metrics": metrics})
     }
 
     #[test]
     fn a_list_and_an_object_are_read_alike() {
-        let entry = queue(json!([
+        let entry = queue(&json!([
             {"key": "enabled.rt", "value": "4"},
             {"key": "eligible.rt", "value": 2},
             {"key": "availableIdle.rt", "value": 0},
@@ -82,13 +82,13 @@ mod tests {
 
     #[test]
     fn null_metrics_and_one_metric_alone_are_no_fault() {
-        let nothing = queue(json!([
+        let nothing = queue(&json!([
             {"key": "availableIdle.rt", "value": null},
             {"key": "interactionsWaitInQueue.rt", "value": "none"},
             {"key": "interactionsAvgWaitTime.int-30m", "value": null},
         ]));
         assert_eq!(read(&nothing, "101"), Some(Figures::default()));
-        let alone = queue(json!({"key": "eligibl.rt", "value": "1"}));
+        let alone = queue(&json!({"key": "eligibl.rt", "value": "1"}));
         assert_eq!(read(&alone, "101").unwrap().agents.available_or_busy, Some(1));
         assert_eq!(read(&json!([]), "101"), None);
         assert_eq!(read(&json!({"message": "Bad request"}), "101"), None);

@@ -23,10 +23,10 @@ const LIMIT: Duration = Duration::from_millis(2500);
 /// How long 8x8 may ask for silence.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
-pub(super) type Fetched<V> = Result<Fresh<V>, SourceError>;
+pub(super) type Fetched<V> = Result<Got<V>, SourceError>;
 
 #[derive(Clone)]
-pub(super) struct Fresh<V> {
+pub(super) struct Got<V> {
     pub(super) value: V,
     /// Until then 8x8 is not asked again.
     pub(super) fresh_for: Duration,
@@ -219,35 +219,35 @@ mod tests {
         (Cache::new("acme statistics".to_owned(), FRESH, clock.clone()), clock)
     }
 
-    fn fresh(value: u32) -> Fetched<u32> {
-        Ok(Fresh {
+    fn fresh(value: u32) -> impl Future<Output = Fetched<u32>> {
+        std::future::ready(Ok(Got {
             value,
             fresh_for: FRESH,
             usable_for: USABLE,
-        })
+        }))
     }
 
-    async fn never() -> Fetched<u32> {
-        panic!("8x8 is asked although the answer is fresh")
+    fn never() -> impl Future<Output = Fetched<u32>> {
+        std::future::poll_fn(|_context| panic!("8x8 is asked although the answer is fresh"))
     }
 
     #[tokio::test]
     async fn an_answer_is_used_while_it_is_fresh_and_asked_for_after() {
         let (cache, clock) = cache();
-        let first = cache.get("101", async { fresh(1) }).await;
+        let first = cache.get("101", fresh(1)).await;
         assert_eq!((first.value, first.as_of), (Some(1), Some(clock.now())));
         clock.advance(Duration::from_secs(9));
         assert_eq!(cache.get("101", never()).await, first);
-        assert_eq!(cache.get("102", async { fresh(7) }).await.value, Some(7));
+        assert_eq!(cache.get("102", fresh(7)).await.value, Some(7));
         clock.advance(Duration::from_secs(1));
-        assert_eq!(cache.get("101", async { fresh(2) }).await.value, Some(2));
+        assert_eq!(cache.get("101", fresh(2)).await.value, Some(2));
     }
 
     #[tokio::test]
     async fn an_old_answer_stands_in_until_it_is_too_old() {
         let (cache, clock) = cache();
         let got_at = clock.now();
-        cache.get("101", async { fresh(1) }).await;
+        cache.get("101", fresh(1)).await;
         clock.advance(FRESH);
         let stale = cache.get("101", async { Err(SourceError::TimedOut) }).await;
         let known = Known {
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!((gone.value, gone.as_of), (None, None));
         assert_eq!(gone.problem, Some(SourceError::Unreachable));
         clock.advance(FRESH);
-        let back = cache.get("101", async { fresh(3) }).await;
+        let back = cache.get("101", fresh(3)).await;
         assert_eq!((back.value, back.problem), (Some(3), None));
     }
 
@@ -274,7 +274,7 @@ mod tests {
             cache.get("101", async {
                 let count = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 tokio::task::yield_now().await;
-                fresh(count)
+                fresh(count).await
             })
         };
         let answers = futures_util::future::join_all((0..20).map(|_| ask())).await;
@@ -287,7 +287,7 @@ mod tests {
         let first = cache.get("101", std::future::pending());
         let gone = tokio::time::timeout(Duration::from_millis(5), first).await;
         assert!(gone.is_err());
-        assert_eq!(cache.get("101", async { fresh(5) }).await.value, Some(5));
+        assert_eq!(cache.get("101", fresh(5)).await.value, Some(5));
     }
 
     #[tokio::test]
@@ -298,7 +298,7 @@ mod tests {
         clock.advance(Duration::from_secs(29));
         cache.get("101", never()).await;
         clock.advance(Duration::from_secs(1));
-        assert_eq!(cache.get("101", async { fresh(1) }).await.value, Some(1));
+        assert_eq!(cache.get("101", fresh(1)).await.value, Some(1));
     }
 
     #[tokio::test]
@@ -306,12 +306,12 @@ mod tests {
         let (cache, clock) = cache();
         for id in 0..1000_u32 {
             clock.advance(Duration::from_millis(1));
-            cache.get(&id.to_string(), async { fresh(id) }).await;
+            cache.get(&id.to_string(), fresh(id)).await;
         }
         assert_eq!(cache.entries.lock().unwrap().len(), MOST);
         cache.forget("999", |value| *value == 1);
         assert_eq!(cache.get("999", never()).await.value, Some(999));
         cache.forget("999", |value| *value == 999);
-        assert_eq!(cache.get("999", async { fresh(2) }).await.value, Some(2));
+        assert_eq!(cache.get("999", fresh(2)).await.value, Some(2));
     }
 }

@@ -43,7 +43,7 @@ mod tests {
 
     use super::*;
 
-    fn queue(id: Value, free: Value) -> Value {
+    fn queue(id: &Value, free: &Value) -> Value {
         json!({
             "queue-id": id, "queue-name": "Support", "media-type": "chat", "queue-size": "4",
             "agent-count-waitTransact": free, "agent-count-busy": 2, "agent-count-postProcess": "1",
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn every_envelope_is_read() {
-        let one = queue(json!(101), json!("0"));
-        let other = queue(json!("102"), json!(5));
+        let one = queue(&json!(101), &json!("0"));
+        let other = queue(&json!("102"), &json!(5));
         let expected = Figures {
             agents: AgentCounts {
                 available: Some(0),
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_queue_that_is_not_there_is_none() {
         for answer in [
-            json!({"queue": queue(json!(102), json!(1))}),
+            json!({"queue": queue(&json!(102), &json!(1))}),
             json!({"queue": []}),
             json!({"queues": null}),
             json!({"message": "no"}),

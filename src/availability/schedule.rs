@@ -7,7 +7,7 @@ use crate::availability::UnusableAccess;
 use crate::availability::access::Access;
 use crate::availability::cache::Cache;
 use crate::availability::cache::Fetched;
-use crate::availability::cache::Fresh;
+use crate::availability::cache::Got;
 use crate::availability::cache::Known;
 use crate::availability::schedule_status::ScheduleStatus;
 use crate::availability::statistics::USABLE;
@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     pub(super) async fn status(&self, id: &str) -> Known<ScheduleStatus> {
-        self.cache.get(id, self.fetch(id)).await
+        self.cache.get(id, Box::pin(self.fetch(id))).await
     }
 
     async fn fetch(&self, id: &str) -> Fetched<ScheduleStatus> {
@@ -66,7 +66,7 @@ impl Schedule {
         }?;
         let answer = self.access.get(url).await?;
         let value = ScheduleStatus::read(&answer).ok_or(SourceError::Unreadable)?;
-        Ok(Fresh {
+        Ok(Got {
             value,
             fresh_for: self.settings.cache,
             usable_for: USABLE,

@@ -15,7 +15,7 @@ use crate::availability::access::Access;
 use crate::availability::analytics;
 use crate::availability::cache::Cache;
 use crate::availability::cache::Fetched;
-use crate::availability::cache::Fresh;
+use crate::availability::cache::Got;
 use crate::availability::cache::Known;
 use crate::availability::cluster_stats;
 use crate::availability::figures::Figures;
@@ -79,7 +79,7 @@ impl Statistics {
     }
 
     pub(super) async fn of_queue(&self, queue: &str) -> Known<Figures> {
-        self.cache.get(queue, self.fetch(queue)).await
+        self.cache.get(queue, Box::pin(self.fetch(queue))).await
     }
 
     async fn fetch(&self, queue: &str) -> Fetched<Figures> {
@@ -101,7 +101,7 @@ impl Statistics {
             }
         };
         let value = figures.ok_or(SourceError::Unreadable)?;
-        Ok(Fresh {
+        Ok(Got {
             value,
             fresh_for: self.settings.cache,
             usable_for: USABLE,

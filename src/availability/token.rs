@@ -14,7 +14,7 @@ use crate::availability::UnusableAccess;
 use crate::availability::access::Access;
 use crate::availability::cache::Cache;
 use crate::availability::cache::Fetched;
-use crate::availability::cache::Fresh;
+use crate::availability::cache::Got;
 use crate::availability::number::number;
 use crate::clock::Clock;
 
@@ -51,7 +51,7 @@ impl Tokens {
     }
 
     pub(super) async fn token(&self) -> Result<SecretString, SourceError> {
-        let known = self.cache.get(ONLY, self.fetch()).await;
+        let known = self.cache.get(ONLY, Box::pin(self.fetch())).await;
         known.value.ok_or(known.problem.unwrap_or(SourceError::Unreadable))
     }
 
@@ -75,13 +75,13 @@ impl Tokens {
     }
 }
 
-fn token_in(answer: &Value) -> Option<Fresh<SecretString>> {
+fn token_in(answer: &Value) -> Option<Got<SecretString>> {
     let token = answer.get("access_token")?.as_str()?.trim();
     let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     let life = answer.get("expires_in").and_then(number).map_or(USUAL_LIFE, |seconds| {
         Duration::try_from_secs_f64(seconds).map_or(LONGEST_LIFE, |life| life.min(LONGEST_LIFE))
     });
-    visible.then(|| Fresh {
+    visible.then(|| Got {
         value: SecretString::from(token),
         fresh_for: life.saturating_sub(MARGIN.min(life / 4)),
         usable_for: life,

@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::availability::AvailabilityAnswer;
 use crate::chat_gateway::PropertiesError;
 use crate::domain::RawJson;
 use crate::domain::transition::Refused;
@@ -69,14 +70,7 @@ fn of_command(error: &CommandError) -> Problem {
             "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
              call has to name a channelId",
         ),
-        CommandError::AgentsUnavailable(answer) => Problem {
-            availability: RawJson::of(&AvailabilityView::of(answer)).ok(),
-            ..Problem::new(
-                ProblemCode::AgentsUnavailable,
-                "nobody is there to take the handover now, as `availability` shows; nothing was made. Try again later, or \
-                 without `\"availability\": \"require\"`",
-            )
-        },
+        CommandError::AgentsUnavailable(answer) => nobody_there(answer),
         CommandError::Properties(PropertiesError::Conflict { pointer }) => {
             let message = "the gateway sets this itself; leave it out of properties".to_owned();
             *invalid(vec![FieldError {
@@ -114,6 +108,15 @@ fn of_command(error: &CommandError) -> Problem {
         .retry_after(STORE_AGAIN),
         CommandError::Store(error) => of_store(error),
         CommandError::CutOff(_) => *internal(),
+    }
+}
+
+fn nobody_there(answer: &AvailabilityAnswer) -> Problem {
+    let detail = "nobody is there to take the handover now, as `availability` shows; nothing was made. Try again later, or \
+                  without `\"availability\": \"require\"`";
+    Problem {
+        availability: RawJson::of(&AvailabilityView::of(answer)).ok(),
+        ..Problem::new(ProblemCode::AgentsUnavailable, detail)
     }
 }
 

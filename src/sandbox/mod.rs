@@ -5,7 +5,10 @@
 //! as strictly as 8x8's documentation reads, signs and repeats webhook events, and has agents that follow a script or
 //! the control API under `/sandbox`.
 //!
-//! Not built yet: attachments, card lists, post-agent assignments, schedules and statistics. They answer 404.
+//! Beside it are schedules (`/cc/v1/schedules`, `/api/provisioning/schedules`), the figures of queues (`/cc/v1/stats/rt`,
+//! `/api/rtstats/stats`, `/analytics/cc/v5/realtime-metrics`) and tokens (`/oauth/v2/token`), each with its own credentials.
+//!
+//! Not built yet: attachments, card lists and post-agent assignments. They answer 404.
 //!
 //! # Control API
 //!
@@ -20,6 +23,7 @@ mod api;
 mod control;
 
 mod agents;
+mod centre;
 mod load;
 mod notifier;
 mod signer;

@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod availability;
 mod callbacks;
 mod events_api;
 mod flows;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::answer::ConversationId;
+use super::credentials::Proof;
 use super::routes::operation;
 use crate::sandbox::clock;
 use crate::sandbox::faults::{Rule, Stage, Surface};
@@ -129,24 +130,19 @@ impl Arrived {
         response
     }
 
-    /// Everything but the public key endpoint needs the key.
     fn admit(&self, shared: &Shared, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.operation == "jwk" {
-            return Ok(());
-        }
+        Proof::of(self.operation).check(shared, headers)?;
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        if text("x-api-key") != Some(&shared.options.api_key) {
-            return Err(Problem::unauthorized());
-        }
-        if text("x-8x8-tenant").is_some_and(|tenant| tenant != shared.options.tenant_id) {
-            return Err(Problem::wrong_tenant());
-        }
         let media_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let is_json = media_type
+        let wanted = match self.operation {
+            "token" => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        };
+        let is_wanted = media_type
             .split(';')
             .next()
-            .is_some_and(|media_type| media_type.trim() == "application/json");
-        if method != Method::GET && !self.body.is_empty() && !is_json {
+            .is_some_and(|media_type| media_type.trim() == wanted);
+        if method != Method::GET && !self.body.is_empty() && !is_wanted {
             let message = format!("Content type '{media_type}' is not supported.");
             return Err(Problem::general(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

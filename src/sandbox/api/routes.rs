@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post};
 use http::Method;
 
-use super::{channels, conversations, guard, keys, messages, participants, signals, webhooks};
+use super::{centre_routes, channels, conversations, guard, keys, messages, participants, signals, webhooks};
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
 
@@ -59,8 +59,9 @@ pub(crate) fn router(shared: Shared) -> Router {
         )
         .method_not_allowed_fallback(|| async { Problem::no_such_route() })
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::guard))
-        .with_state(shared);
-    Router::new().nest(PREFIX, routes)
+        .with_state(Arc::clone(&shared));
+    let beside = centre_routes::router(&shared).with_state(shared);
+    Router::new().nest(PREFIX, routes).merge(beside)
 }
 
 /// The operation's name in the ledger and in fault rules.
@@ -93,6 +94,6 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("GET", "/conversations/{conversationId}/messages") => "messages",
         ("POST", "/conversations/{conversationId}/messages") => "message",
         ("GET", "/conversations/{conversationId}/messages/{messageId}") => "message-get",
-        _ => "other",
+        (_, path) => centre_routes::operation(path),
     }
 }

@@ -114,7 +114,7 @@ fn secret(key: String, secret: Option<&SecretString>, notes: &mut Notes) {
 }
 
 fn cache(key: &str, cache: Duration, notes: &mut Notes) {
-    if cache.is_zero() || cache > LONGEST_CACHE {
-        notes.fault(key, "must be longer than zero and at most 5m");
+    if cache > LONGEST_CACHE {
+        notes.fault(key, "must be at most 5m");
     }
 }
