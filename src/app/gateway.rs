@@ -12,6 +12,7 @@ use crate::app::BuildError;
 use crate::app::build;
 use crate::app::surface::Routers;
 use crate::app::surface::Surface;
+use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::DeliveryMetrics;
@@ -28,6 +29,8 @@ use crate::http;
 use crate::http::Readiness;
 use crate::http::ServerLimits;
 use crate::settings::Settings;
+use crate::store::Store as _;
+use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -47,6 +50,8 @@ pub enum StartError {
     },
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
+    #[error("the store cannot be used")]
+    Keys(#[from] StoreError),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error("the live handovers cannot be loaded")]
@@ -84,11 +89,14 @@ impl Gateway {
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
+        let key = store.link_key(rand::random()).await?;
+        let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(tenants.values().cloned(), bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
+            links,
             bus: bus.clone(),
             wake,
             ephemerals,

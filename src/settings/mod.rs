@@ -23,6 +23,7 @@ pub use availability::StatisticsSourceKind;
 pub use availability::TenantScheduleSettings;
 pub use availability::TenantStatisticsSettings;
 pub use availability::WhenUnknown;
+pub use bot::AgentNames;
 pub use bot::AuthKind;
 pub use bot::BotAuthSettings;
 pub use bot::BotSettings;

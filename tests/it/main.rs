@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod attachments;
 mod availability;
 mod callbacks;
 mod events_api;
@@ -17,6 +18,8 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod routing;
+mod signals;
 mod signatures;
 mod store_contract;
 mod support;

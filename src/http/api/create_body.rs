@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use crate::domain::RawJson;
@@ -13,6 +12,9 @@ use crate::handovers::OpenHandover;
 use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
 use crate::http::api::history::HistoryBody;
+use crate::http::api::queues_body;
+use crate::http::api::queues_body::QueueBody;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::api::user_body::check_added_properties;
 use crate::http::problem::Refusal;
@@ -54,9 +56,9 @@ pub(in crate::http) struct CreateBody {
     #[schema(example = "ignore")]
     availability: Option<String>,
     timers: Option<TimersBody>,
+    /// Where the user waits when nobody comes in `queueId`, in order; without `queueId` the first of them is it. At most 10.
     #[serde(default)]
-    #[schema(ignore)]
-    queues: Vec<IgnoredAny>,
+    queues: Vec<QueueBody>,
     /// Only `false`.
     hand_back: Option<bool>,
 }
@@ -99,21 +101,25 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(&self.queues, self.hand_back, &mut faults);
+        not_built_yet(self.hand_back, &mut faults);
         let availability = demand(self.availability.as_deref(), &mut faults);
+        let queue_id = queue_id.or(assigned);
+        let queues = queues_body::check(self.queues, queue_id.as_deref(), &bot.tenant, &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
         });
-        let user = self.user.check(&mut faults);
-        check_added_properties(&user, self.properties.as_ref(), &mut faults);
+        let own = Own::of(&bot);
+        let user = self.user.check(own, &mut faults);
+        check_added_properties(&user, self.properties.as_ref(), own, &mut faults);
         let open = OpenHandover {
             user,
             history: self
                 .history
                 .unwrap_or_default()
                 .check(bot.tenant.message_limit, &mut faults),
-            queue_id: queue_id.or(assigned),
+            queue_id: queues.first().map(|stop| stop.id.clone()).or(queue_id),
+            queues,
             channel_id: faults.id("/channelId", self.channel_id),
             callback_url,
             bot_session_id: faults.id("/botSessionId", self.bot_session_id),
@@ -145,10 +151,7 @@ fn demand(availability: Option<&str>, faults: &mut Faults) -> Demand {
     Demand::Ignore
 }
 
-fn not_built_yet(queues: &[IgnoredAny], hand_back: Option<bool>, faults: &mut Faults) {
-    if !queues.is_empty() {
-        faults.add("/queues", "a list of queues is not supported yet; use `queueId`");
-    }
+fn not_built_yet(hand_back: Option<bool>, faults: &mut Faults) {
     if hand_back == Some(true) {
         faults.add(
             "/handBack",

@@ -1,11 +1,12 @@
-//! The Chat Gateway API and those beside it, one file a group of operations. Attachments, card lists and post-agent
-//! assignments will be files of their own beside these.
+//! The Chat Gateway API and those beside it, one file a group of operations. Post-agent assignments will be a file of
+//! their own beside these.
 
 mod centre_routes;
 mod credentials;
 mod guard;
 mod routes;
 
+mod attachments;
 mod channels;
 mod conversations;
 mod keys;

@@ -81,6 +81,9 @@ impl Check for ConversationCreate {
         self.assignment.as_ref().map_or(Ok(()), Check::check)?;
         let messages = self.history.as_ref().map_or(&[][..], |history| &history.messages);
         at_most("history.messages", messages.len(), HISTORY_LIMIT)?;
+        if messages.iter().any(|message| !message.attachments.is_empty()) {
+            return invalid("history.messages.attachments name files of a conversation that does not exist yet");
+        }
         messages.iter().try_for_each(Check::check)
     }
 }

@@ -3,6 +3,7 @@
 mod availability;
 mod bot;
 mod notes;
+mod queues;
 mod sections;
 mod tenant;
 

@@ -35,6 +35,7 @@ pub(super) struct Model {
     pub(super) keys: BTreeMap<Key, (IdempotencyRecord, Timestamp)>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
+    pub(super) link_key: Option<[u8; 32]>,
 }
 
 pub(super) type Key = (BotName, String, String);
