@@ -130,7 +130,7 @@ impl Handovers {
             return;
         };
         if let Some(event) = event(&handover, queue, wait, self.parts.clock.now()) {
-            self.tell_one(&handover, &event);
+            self.tell_one(&handover, &event, None);
             told.insert(slot.id.clone(), wait);
         }
     }

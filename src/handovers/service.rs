@@ -35,6 +35,7 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
+use crate::store::KeptWebhook;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::supervisor::Supervisor;
@@ -143,7 +144,7 @@ impl Handovers {
         for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
             if next.says_nothing() && along.settled.is_empty() {
-                self.tell_ephemeral(&next);
+                self.tell_ephemeral(&next, along.receipt.as_ref());
                 // An echo is remembered by its receipt all the same; typing is not worth a write.
                 if along.receipt.is_none() || !next.ephemeral.is_empty() {
                     return Ok(Changed::Done);
@@ -151,7 +152,7 @@ impl Handovers {
             }
             match self.parts.store.commit(self.commit_of(&next, &along)).await? {
                 Committed::Done => {
-                    self.follow(slot, handover, next, along.ticket.as_ref());
+                    self.follow(slot, handover, next, &along);
                     return Ok(Changed::Done);
                 }
                 Committed::Seen { same_body } => return Ok(Changed::Seen { same_body }),
@@ -212,7 +213,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         next: Transition,
-        ticket: Option<&Ticket>,
+        along: &Along,
     ) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
@@ -243,21 +244,22 @@ impl Handovers {
             );
         }
         // After the wake-up for what was logged: it must not overtake that.
-        self.tell_ephemeral(&next);
+        self.tell_ephemeral(&next, along.receipt.as_ref());
+        let ticket = along.ticket.as_ref();
         self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
         if handover.state() == State::Failed && handover.progress.conversation.is_none() {
             self.drop_lane(slot);
         }
     }
 
-    fn tell_ephemeral(&self, next: &Transition) {
+    fn tell_ephemeral(&self, next: &Transition, receipt: Option<&WebhookReceipt>) {
         for event in &next.ephemeral {
-            self.tell_one(&next.next, event);
+            self.tell_one(&next.next, event, receipt);
         }
     }
 
     /// Tells an ephemeral event to whoever listens now. The handover's lock is held.
-    pub(super) fn tell_one(&self, handover: &Handover, event: &HandoverEvent) {
+    pub(super) fn tell_one(&self, handover: &Handover, event: &HandoverEvent, receipt: Option<&WebhookReceipt>) {
         let context = EventContext::of(handover);
         let bot = context.bot.clone();
         if let Ok(body) = event.render(&context, Marks::default()) {
@@ -274,9 +276,13 @@ impl Handovers {
             );
         }
         if self.parts.tenants.delivers(&handover.facts) {
-            self.parts
-                .ephemerals
-                .offer(context, event.clone(), handover.facts.callback_url.clone());
+            let (ephemerals, callback_url) = (&self.parts.ephemerals, handover.facts.callback_url.clone());
+            match receipt {
+                Some(receipt) if event.kind.is_webhook() => {
+                    ephemerals.pass_on(context, event.clone(), callback_url, KeptWebhook::of(receipt));
+                }
+                _ => ephemerals.offer(context, event.clone(), callback_url),
+            }
         }
     }
 }

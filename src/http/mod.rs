@@ -19,6 +19,7 @@ mod running_keys;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod webhook;
 mod webhook_answer;
 
@@ -38,5 +39,7 @@ pub use router::public_router;
 pub use running_keys::RunningKeys;
 pub use server::ServerLimits;
 pub use server::serve;
+pub use tokens::Login;
+pub use tokens::Tokens;
 pub use webhook::WebhookRoute;
 pub use webhook::WebhookState;

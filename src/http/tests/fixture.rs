@@ -29,6 +29,7 @@ use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
 use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::AccountId;
@@ -48,6 +49,7 @@ use crate::http::CheckCallbackUrl;
 use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
+use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -137,6 +139,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
             handovers: Arc::clone(&handovers),
@@ -281,6 +284,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         channel_id: None,
         queue_id: None,
         is_called_back: false,
+        format: CallbackFormat::Native,
         duplicate: Duplicate::Reject,
         queue_timeout: None,
         idle_timeout: None,
@@ -303,6 +307,7 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
         WebhookRoute::new(
+            TenantName::new("acme"),
             account,
             verifier,
             &WebhookSettings {

@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod log;
 pub(crate) mod model_store;
 pub(crate) mod reply;
+pub(crate) mod token_endpoint;
 pub(crate) mod upload;
 pub(crate) mod wait;
 pub(crate) mod world;
