@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod attachment_links;
+pub mod availability;
 pub mod bus;
 pub mod chat_gateway;
 pub mod clock;

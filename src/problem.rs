@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::HandoverId;
+use crate::domain::RawJson;
 
 macro_rules! problem_codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
@@ -37,6 +38,7 @@ problem_codes! {
     Unauthorized = "unauthorized", 401, "The API key is missing or not known";
     NotFound = "not-found", 404, "There is no such thing";
     HandoverExists = "handover-exists", 409, "The session has a live handover already";
+    AgentsUnavailable = "agents-unavailable", 409, "Nobody is there to take the handover";
     HandoverEnded = "handover-ended", 409, "The handover is over";
     HandoverNotActive = "handover-not-active", 409, "The handover does not allow this now";
     TenantNotProvisioned = "tenant-not-provisioned", 409, "The tenant has no channel yet";
@@ -77,6 +79,10 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<Upstream>,
+    /// With `agents-unavailable`: what `GET /v1/availability` answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub availability: Option<RawJson>,
     /// Seconds after which to try again; the `Retry-After` header.
     #[serde(skip)]
     pub retry_after: Option<u64>,
@@ -113,6 +119,7 @@ impl Problem {
             handover_id: None,
             errors: Vec::new(),
             upstream: None,
+            availability: None,
             retry_after: None,
         }
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::app::availability::availability;
+use crate::availability::UnusableAccess;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::UnusableSetting;
@@ -50,6 +52,12 @@ pub enum BuildError {
         #[source]
         error: UnusableSetting,
     },
+    #[error("tenants.{tenant}.schedule or tenants.{tenant}.statistics cannot be used")]
+    Availability {
+        tenant: TenantName,
+        #[source]
+        error: UnusableAccess,
+    },
     #[error("bots.{bot}.callback_secrets cannot be used")]
     CallbackSecret {
         bot: BotName,
@@ -63,7 +71,7 @@ pub enum BuildError {
     NoTenant(BotName),
 }
 
-pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
+pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
     let client = outbound::for_chat_gateway(&settings.outbound)?;
     let mut tenants = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
@@ -97,6 +105,7 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
             message_deadline: tenant.message_deadline,
+            availability: availability(name, tenant, &client, clock)?,
             attachments: AttachmentRules {
                 limit: u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX),
                 types: tenant.attachment_types.clone(),

@@ -76,7 +76,7 @@ impl Gateway {
         let (clock, supervisor, readiness) = (Clock::system(), Supervisor::new(), Readiness::default());
         let store = Arc::new(SqliteStore::open(&settings.store, clock.clone())?);
         let mut registry = Registry::default();
-        let tenants = build::tenants(&settings)?;
+        let tenants = build::tenants(&settings, &clock)?;
         let bots = build::bots(&settings, &tenants)?;
         let bus = Bus::new(bots.keys().cloned());
         let wake = Wake::new();
@@ -169,6 +169,8 @@ impl Gateway {
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
         self.supervisor
             .start("timers", Arc::clone(handovers).run_timers(stop()));
+        self.supervisor
+            .start("queue news", Arc::clone(handovers).run_queue_news(stop()));
         self.supervisor
             .start("retention", Arc::clone(handovers).run_retention(retention, stop()));
         let (broken, stop) = (self.store.broken(), stop());

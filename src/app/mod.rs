@@ -1,5 +1,6 @@
 //! The composition root: settings become adapters, services, routers and tasks. Nothing else sees all of them.
 
+mod availability;
 mod build;
 mod gateway;
 mod surface;

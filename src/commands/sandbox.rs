@@ -37,8 +37,23 @@ pub(super) struct SandboxArgs {
     #[arg(long, default_value = "sandbox-channel")]
     channel_id: String,
     /// A queue as ID=NAME; repeatable. Without any: 101=Support and 102=Billing.
-    #[arg(long = "queue", value_name = "ID=NAME", value_parser = parse_queue)]
+    #[arg(long = "queue", value_name = "ID=NAME", value_parser = parse_named)]
     queues: Vec<(String, String)>,
+    /// A schedule as ID=NAME; repeatable. Without any: 122=Default Schedule.
+    #[arg(long = "schedule", value_name = "ID=NAME", value_parser = parse_named)]
+    schedules: Vec<(String, String)>,
+    /// The token for the clusters' schedules and statistics.
+    #[arg(long, default_value = "sandbox-data-token")]
+    data_token: String,
+    /// The key of the app that may ask for analytics.
+    #[arg(long, default_value = "eght_sandbox_analytics")]
+    analytics_key: String,
+    /// That app's secret.
+    #[arg(long, default_value = "sandbox-secret")]
+    analytics_secret: String,
+    /// Where analytics are served: us, eu, au or ca.
+    #[arg(long, default_value = "us")]
+    region: String,
     /// What agents do by themselves.
     #[arg(long, value_enum, default_value_t = Agents::Helpful)]
     agents: Agents,
@@ -89,6 +104,19 @@ fn announce(out: &mut impl Write, sandbox: &Sandbox, options: &Options) -> io::R
     for (id, name) in &options.queues {
         writeln!(out, "  queue      {id} {name}")?;
     }
+    for (id, name) in &options.schedules {
+        writeln!(out, "  schedule   {id} {name}")?;
+    }
+    writeln!(
+        out,
+        "  data token {} (clusters: user {})",
+        options.data_token, options.tenant_id
+    )?;
+    writeln!(
+        out,
+        "  analytics  {} / {} in {}",
+        options.analytics_key, options.analytics_secret, options.region
+    )?;
     match &options.webhook_url {
         Some(url) => writeln!(out, "  webhook    {url}")?,
         None => writeln!(out, "  webhook    not set: POST {}/sandbox/webhook", sandbox.url())?,
@@ -125,6 +153,15 @@ impl From<SandboxArgs> for Options {
             } else {
                 args.queues
             },
+            schedules: if args.schedules.is_empty() {
+                defaults.schedules
+            } else {
+                args.schedules
+            },
+            data_token: args.data_token,
+            analytics_key: args.analytics_key,
+            analytics_secret: args.analytics_secret,
+            region: args.region,
             script: match args.agents {
                 Agents::Helpful => Script::Helpful(Pace::default()),
                 Agents::Manual => Script::Manual,
@@ -134,7 +171,7 @@ impl From<SandboxArgs> for Options {
     }
 }
 
-fn parse_queue(text: &str) -> Result<(String, String), String> {
+fn parse_named(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((id, name)) if !id.trim().is_empty() && !name.trim().is_empty() => {
             Ok((id.trim().to_owned(), name.trim().to_owned()))
@@ -155,7 +192,7 @@ fn parse_header(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::parse_header;
-    use super::parse_queue;
+    use super::parse_named;
 
     #[test]
     fn a_header_is_a_name_and_a_value() {
@@ -167,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_queue_is_an_id_and_a_name() {
-        assert_eq!(parse_queue("101=Support"), Ok(("101".to_owned(), "Support".to_owned())));
-        assert!(parse_queue("101").is_err());
-        assert!(parse_queue("=Support").is_err());
+        assert_eq!(parse_named("101=Support"), Ok(("101".to_owned(), "Support".to_owned())));
+        assert!(parse_named("101").is_err());
+        assert!(parse_named("=Support").is_err());
     }
 }

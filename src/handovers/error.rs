@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::availability::AvailabilityAnswer;
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::PropertiesError;
 use crate::domain::HandoverId;
@@ -31,6 +32,9 @@ pub enum CommandError {
     /// 8x8 names no webhook of the channel.
     #[error("the channel has no webhook")]
     NoWebhook,
+    /// The create asks for agents, and none are there.
+    #[error("no agents are there")]
+    AgentsUnavailable(Box<AvailabilityAnswer>),
     /// `properties` would overwrite what the gateway sets; names where.
     #[error(transparent)]
     Properties(#[from] PropertiesError),

@@ -24,6 +24,7 @@ use crate::domain::User;
 use crate::domain::transition::Input;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
+use crate::handovers::Demand;
 use crate::handovers::Duplicate;
 use crate::handovers::Handovers;
 use crate::handovers::Key;
@@ -57,6 +58,7 @@ pub struct OpenHandover {
     pub max_age: Option<Duration>,
     /// Whether the bot is to lead again after the agents.
     pub hand_back: bool,
+    pub availability: Demand,
 }
 
 #[derive(Debug)]
@@ -100,6 +102,11 @@ impl Handovers {
         };
         // A conflict with what we set shows before anything is written or sent.
         let body = CreateBody::try_from(&create)?;
+        if command.availability == Demand::Require
+            && let Some(live) = self.refuse_without_agents(&bot, &handover.facts).await?
+        {
+            return self.taken(&bot, live).await;
+        }
         match self.parts.store.open(handover.clone(), claim).await? {
             Opened::Done => {}
             Opened::SessionTaken(taken) => return self.taken(&bot, taken).await,

@@ -15,6 +15,7 @@ use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::EventContext;
 use crate::domain::Handover;
+use crate::domain::HandoverEvent;
 use crate::domain::HandoverId;
 use crate::domain::Marks;
 use crate::domain::State;
@@ -265,29 +266,34 @@ impl Handovers {
 
     fn tell_ephemeral(&self, next: &Transition, receipt: Option<&WebhookReceipt>) {
         for event in &next.ephemeral {
-            let context = EventContext::of(&next.next);
-            let bot = context.bot.clone();
-            if let Ok(body) = event.render(&context, Marks::default()) {
-                let what = What::Ephemeral {
-                    name: event.kind.as_str(),
-                    body: body.into(),
-                };
-                self.parts.bus.tell(
-                    &bot,
-                    News {
-                        handover: context.handover.clone(),
-                        what,
-                    },
-                );
-            }
-            if self.parts.tenants.delivers(&next.next.facts) {
-                let (ephemerals, callback_url) = (&self.parts.ephemerals, next.next.facts.callback_url.clone());
-                match receipt {
-                    Some(receipt) if event.kind.is_webhook() => {
-                        ephemerals.pass_on(context, event.clone(), callback_url, KeptWebhook::of(receipt));
-                    }
-                    _ => ephemerals.offer(context, event.clone(), callback_url),
+            self.tell_one(&next.next, event, receipt);
+        }
+    }
+
+    /// Tells an ephemeral event to whoever listens now. The handover's lock is held.
+    pub(super) fn tell_one(&self, handover: &Handover, event: &HandoverEvent, receipt: Option<&WebhookReceipt>) {
+        let context = EventContext::of(handover);
+        let bot = context.bot.clone();
+        if let Ok(body) = event.render(&context, Marks::default()) {
+            let what = What::Ephemeral {
+                name: event.kind.as_str(),
+                body: body.into(),
+            };
+            self.parts.bus.tell(
+                &bot,
+                News {
+                    handover: context.handover.clone(),
+                    what,
+                },
+            );
+        }
+        if self.parts.tenants.delivers(&handover.facts) {
+            let (ephemerals, callback_url) = (&self.parts.ephemerals, handover.facts.callback_url.clone());
+            match receipt {
+                Some(receipt) if event.kind.is_webhook() => {
+                    ephemerals.pass_on(context, event.clone(), callback_url, KeptWebhook::of(receipt));
                 }
+                _ => ephemerals.offer(context, event.clone(), callback_url),
             }
         }
     }

@@ -100,6 +100,10 @@ impl SessionMap {
         });
     }
 
+    pub(super) fn all(&self) -> Vec<Arc<Slot>> {
+        self.read(|tables| tables.by_id.values().cloned().collect())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.read(|tables| tables.by_id.len())
     }

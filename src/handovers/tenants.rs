@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::availability::Availability;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::CopilotLink;
 use crate::delivery::CallbackFormat;
@@ -34,6 +35,7 @@ pub struct Tenant {
     pub send_wait: Duration,
     /// How long 8x8 is tried with a message.
     pub message_deadline: Duration,
+    pub availability: Availability,
     pub attachments: AttachmentRules,
 }
 
@@ -121,6 +123,14 @@ impl Tenants {
 
     pub fn tenant(&self, name: &TenantName) -> Option<&Arc<Tenant>> {
         self.tenants.get(name)
+    }
+
+    /// Tenants whose waiting handovers are to be told of the wait, and how often.
+    pub(super) fn update_intervals(&self) -> impl Iterator<Item = (&TenantName, Duration)> {
+        let interval = |tenant: &Arc<Tenant>| tenant.availability.update_interval();
+        self.tenants
+            .iter()
+            .filter_map(move |(name, tenant)| Some((name, interval(tenant)?)))
     }
 
     pub fn bot(&self, name: &BotName) -> Option<&Arc<Bot>> {

@@ -104,7 +104,7 @@ problems! {
         StoreUnavailable;
     /// Of a link to a file.
     LinkProblems = NotFound, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, Internal, StoreUnavailable;
-    CreateProblems = InvalidRequest, Unauthorized, HandoverExists, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
+    CreateProblems = InvalidRequest, Unauthorized, HandoverExists, AgentsUnavailable, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
         PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout,
         StoreUnavailable, Internal;
     ReopenProblems = InvalidRequest, Unauthorized, NotFound, HandoverExists, HandoverEnded, HandoverNotActive, IdempotencyInProgress,
@@ -190,6 +190,7 @@ mod tests {
             ("/v1/handovers/{id}/transcript", "get"),
             ("/v1/handovers/{id}/timeline", "get"),
             ("/v1/events", "get"),
+            ("/v1/availability", "get"),
         ] {
             let operation = &document["paths"][path][method];
             assert!(

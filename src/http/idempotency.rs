@@ -314,7 +314,10 @@ pub(super) fn fate(refusal: &Problem) -> Fate {
         | ProblemCode::UpstreamRejected
         | ProblemCode::UpstreamUnauthorized => Fate::Kept,
         // Nothing was done, whatever was reserved.
-        ProblemCode::UpstreamUnavailable | ProblemCode::RateLimited | ProblemCode::InvalidRequest => Fate::Freed,
+        ProblemCode::UpstreamUnavailable
+        | ProblemCode::RateLimited
+        | ProblemCode::InvalidRequest
+        | ProblemCode::AgentsUnavailable => Fate::Freed,
         // Nothing was reserved, or what was may have happened.
         ProblemCode::Unauthorized
         | ProblemCode::TenantNotProvisioned
@@ -378,6 +381,7 @@ mod tests {
         assert_eq!(fate_of(ProblemCode::UpstreamRejected), Fate::Kept);
         assert_eq!(fate_of(ProblemCode::RateLimited), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamUnavailable), Fate::Freed);
+        assert_eq!(fate_of(ProblemCode::AgentsUnavailable), Fate::Freed);
         assert_eq!(fate_of(ProblemCode::UpstreamTimeout), Fate::Open);
         assert_eq!(fate_of(ProblemCode::InvalidRequest), Fate::Freed);
     }

@@ -8,12 +8,15 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
 
+use crate::availability::AvailabilityAnswer;
 use crate::chat_gateway::PropertiesError;
+use crate::domain::RawJson;
 use crate::domain::transition::Refused;
 use crate::handovers::CommandError;
 use crate::handovers::problem::hand_back_taken;
 use crate::handovers::problem::no_webhook;
 use crate::handovers::problem::of_chat_gateway;
+use crate::http::api::AvailabilityView;
 use crate::problem::FieldError;
 use crate::problem::Problem;
 use crate::problem::ProblemCode;
@@ -67,6 +70,7 @@ fn of_command(error: &CommandError) -> Problem {
             "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
              call has to name a channelId",
         ),
+        CommandError::AgentsUnavailable(answer) => nobody_there(answer),
         CommandError::Properties(PropertiesError::Conflict { pointer }) => {
             let message = "the gateway sets this itself; leave it out of properties".to_owned();
             *invalid(vec![FieldError {
@@ -142,6 +146,15 @@ fn unfetched(place: usize, why: &str) -> Problem {
         pointer: format!("/attachments/{place}/url"),
         message: why.to_owned(),
     }])
+}
+
+fn nobody_there(answer: &AvailabilityAnswer) -> Problem {
+    let detail = "nobody is there to take the handover now, as `availability` shows; nothing was made. Try again later, or \
+                  without `\"availability\": \"require\"`";
+    Problem {
+        availability: RawJson::of(&AvailabilityView::of(answer)).ok(),
+        ..Problem::new(ProblemCode::AgentsUnavailable, detail)
+    }
 }
 
 fn of_store(error: &StoreError) -> Problem {

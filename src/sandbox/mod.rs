@@ -5,7 +5,8 @@
 //! post-agent assignments), validates as strictly as 8x8's documentation reads, signs and repeats webhook events, and has
 //! agents that follow a script or the control API under `/sandbox`.
 //!
-//! Not built yet: schedules and statistics. They answer 404.
+//! Beside it are schedules (`/cc/v1/schedules`, `/api/provisioning/schedules`), the figures of queues (`/cc/v1/stats/rt`,
+//! `/api/rtstats/stats`, `/analytics/cc/v5/realtime-metrics`) and tokens (`/oauth/v2/token`), each with its own credentials.
 //!
 //! # Control API
 //!
@@ -20,6 +21,7 @@ mod api;
 mod control;
 
 mod agents;
+mod centre;
 mod load;
 mod notifier;
 mod signer;

@@ -23,6 +23,19 @@ pub struct Options {
     pub channel_id: String,
     /// Queue ids and names. The channel routes to the first.
     pub queues: Vec<(String, String)>,
+    /// Schedule ids and names; open until told otherwise.
+    pub schedules: Vec<(String, String)>,
+    /// Agent ids and names, as the analytics list them.
+    pub agents: Vec<(String, String)>,
+    /// The Data Request Token: the password of the clusters' schedules and statistics, beside the tenant's name.
+    pub data_token: String,
+    /// Key and secret of an app that may ask for analytics.
+    pub analytics_key: String,
+    pub analytics_secret: String,
+    /// How long a token for analytics lives; whole seconds.
+    pub token_life: Duration,
+    /// Where analytics are served: `us`, `eu`, `au` or `ca`.
+    pub region: String,
     pub script: Script,
     /// Waits between the attempts at one webhook event; when they are used up the event is given up.
     pub retry_schedule: Vec<Duration>,
@@ -80,6 +93,16 @@ impl Default for Options {
                 ("101".to_owned(), "Support".to_owned()),
                 ("102".to_owned(), "Billing".to_owned()),
             ],
+            schedules: vec![("122".to_owned(), "Default Schedule".to_owned())],
+            agents: vec![
+                ("agent-1".to_owned(), "Ada Agent".to_owned()),
+                ("agent-2".to_owned(), "Grace Agent".to_owned()),
+            ],
+            data_token: "sandbox-data-token".to_owned(),
+            analytics_key: "eght_sandbox_analytics".to_owned(),
+            analytics_secret: "sandbox-secret".to_owned(),
+            token_life: Duration::from_secs(1799),
+            region: "us".to_owned(),
             script: Script::Manual,
             retry_schedule: default_retry_schedule(),
             answer_limit: Duration::from_secs(10),

@@ -91,6 +91,14 @@ impl Problem {
         }
     }
 
+    /// How the analytics and the edge before them answer.
+    pub(crate) fn message(status: StatusCode, message: &str) -> Self {
+        Self {
+            status,
+            body: json!({ "message": message }),
+        }
+    }
+
     pub(crate) fn no_such_route() -> Self {
         Self::general(StatusCode::NOT_FOUND, "resource_not_found", "No such operation.")
     }

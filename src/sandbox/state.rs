@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agents;
+use super::centre::Centre;
 use super::clock;
 use super::faults::Faults;
 use super::ledger::Ledger;
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) lanes: Lanes,
     pub(crate) http: reqwest::Client,
     world: Mutex<World>,
+    centre: Mutex<Centre>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -32,6 +34,7 @@ impl State {
     pub(crate) fn new(options: Options, signer: Signer, http: reqwest::Client) -> Self {
         Self {
             world: Mutex::new(World::new(&options)),
+            centre: Mutex::new(Centre::new(&options)),
             ledger: Ledger::new(options.ledger_limit),
             keys: Keys::new(signer),
             faults: Faults::default(),
@@ -63,6 +66,10 @@ impl State {
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn centre(&self) -> MutexGuard<'_, Centre> {
+        self.centre.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a conversation and sends its first events.

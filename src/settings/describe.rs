@@ -13,7 +13,9 @@ use crate::settings::DeliverySettings;
 use crate::settings::OutboundSettings;
 use crate::settings::ServerSettings;
 use crate::settings::Settings;
+use crate::settings::TenantScheduleSettings;
 use crate::settings::TenantSettings;
+use crate::settings::TenantStatisticsSettings;
 use crate::settings::WebhookProof;
 
 impl Settings {
@@ -108,9 +110,38 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     );
     for (id, queue) in &tenant.queues {
         lines.maybe(&format!("queues.{id}.name"), queue.name.as_ref());
+        lines.maybe(&format!("queues.{id}.schedule_id"), queue.schedule_id.as_ref());
         lines.maybe(&format!("queues.{id}.max_wait"), queue.max_wait.map(in_words));
         lines.maybe(&format!("queues.{id}.fallback"), queue.fallback.as_ref());
     }
+    schedule(lines, &tenant.schedule);
+    statistics(lines, &tenant.statistics);
+}
+
+fn schedule(lines: &mut Lines, schedule: &TenantScheduleSettings) {
+    lines.add("schedule.source", schedule.source.as_str());
+    lines.maybe("schedule.schedule_id", schedule.schedule_id.as_ref());
+    lines.maybe("schedule.base_url", schedule.base_url.as_ref());
+    lines.secret("schedule.api_key", schedule.api_key.as_ref());
+    lines.maybe("schedule.username", schedule.username.as_ref());
+    lines.secret("schedule.token", schedule.token.as_ref());
+    lines.list("schedule.open_choices", &schedule.open_choices);
+    lines.add("schedule.when_unknown", schedule.when_unknown.as_str());
+    lines.time("schedule.cache", schedule.cache);
+}
+
+fn statistics(lines: &mut Lines, statistics: &TenantStatisticsSettings) {
+    lines.add("statistics.source", statistics.source.as_str());
+    lines.maybe("statistics.base_url", statistics.base_url.as_ref());
+    lines.secret("statistics.api_key", statistics.api_key.as_ref());
+    lines.maybe("statistics.username", statistics.username.as_ref());
+    lines.secret("statistics.token", statistics.token.as_ref());
+    lines.maybe("statistics.client_id", statistics.client_id.as_ref());
+    lines.secret("statistics.client_secret", statistics.client_secret.as_ref());
+    lines.add("statistics.agents_count", statistics.agents_count.as_str());
+    lines.add("statistics.when_unknown", statistics.when_unknown.as_str());
+    lines.time("statistics.cache", statistics.cache);
+    lines.maybe("statistics.update_interval", statistics.update_interval.map(in_words));
 }
 
 fn bot(lines: &mut Lines, bot: &BotSettings) {
@@ -172,6 +203,10 @@ impl Lines {
     fn list<T: Display>(&mut self, key: &str, items: impl IntoIterator<Item = T>) {
         let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
         self.add(key, format_args!("[{}]", items.join(", ")));
+    }
+
+    fn secret(&mut self, key: &str, secret: Option<&SecretString>) {
+        self.maybe(key, secret.map(|_secret| MASK));
     }
 
     fn secrets(&mut self, key: &str, secrets: &[SecretString]) {

@@ -1,6 +1,7 @@
 //! What the operator sets: the compiled-in defaults, files and the environment become one [`Settings`], or one list of
 //! everything that is wrong with them. Nobody but the composition root and the commands sees the whole.
 
+mod availability;
 mod bot;
 mod check;
 mod choice;
@@ -16,6 +17,12 @@ mod shape;
 mod tenant;
 mod value;
 
+pub use availability::AgentsCountKind;
+pub use availability::ScheduleSourceKind;
+pub use availability::StatisticsSourceKind;
+pub use availability::TenantScheduleSettings;
+pub use availability::TenantStatisticsSettings;
+pub use availability::WhenUnknown;
 pub use bot::AgentNames;
 pub use bot::AuthKind;
 pub use bot::BotAuthSettings;

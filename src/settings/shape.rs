@@ -15,7 +15,9 @@ use crate::settings::OutboundSettings;
 use crate::settings::QueueSettings;
 use crate::settings::ServerSettings;
 use crate::settings::Settings;
+use crate::settings::TenantScheduleSettings;
 use crate::settings::TenantSettings;
+use crate::settings::TenantStatisticsSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
@@ -94,21 +96,37 @@ pub(super) const ROOT: Shape = Shape {
 const TENANT: Shape = Shape {
     required: &["tenant_id"],
     secrets: &["api_key", "client_secret"],
-    tables: &[(
-        "webhook",
-        Shape {
-            secret_lists: &["path_secrets", "app_tokens", "bearer_hashes"],
-            lists: &[(
-                "clients",
-                Shape {
-                    required: &["username", "password_hash"],
-                    secrets: &["password_hash"],
-                    ..Shape::plain(fields::<ClientSettings>)
-                },
-            )],
-            ..Shape::plain(fields::<TenantWebhookSettings>)
-        },
-    )],
+    tables: &[
+        (
+            "webhook",
+            Shape {
+                secret_lists: &["path_secrets", "app_tokens", "bearer_hashes"],
+                lists: &[(
+                    "clients",
+                    Shape {
+                        required: &["username", "password_hash"],
+                        secrets: &["password_hash"],
+                        ..Shape::plain(fields::<ClientSettings>)
+                    },
+                )],
+                ..Shape::plain(fields::<TenantWebhookSettings>)
+            },
+        ),
+        (
+            "schedule",
+            Shape {
+                secrets: &["api_key", "token"],
+                ..Shape::plain(fields::<TenantScheduleSettings>)
+            },
+        ),
+        (
+            "statistics",
+            Shape {
+                secrets: &["api_key", "token", "client_secret"],
+                ..Shape::plain(fields::<TenantStatisticsSettings>)
+            },
+        ),
+    ],
     named: &[("queues", Naming::Foreign, Shape::plain(fields::<QueueSettings>))],
     ..Shape::plain(fields::<TenantSettings>)
 };

@@ -10,6 +10,8 @@ use url::Url;
 use crate::domain::AccountId;
 use crate::oauth::ClientCredentials;
 use crate::settings::KeyHash;
+use crate::settings::TenantScheduleSettings;
+use crate::settings::TenantStatisticsSettings;
 use crate::settings::choice::choices;
 use crate::webhook::PasswordHash;
 
@@ -57,6 +59,10 @@ pub struct TenantSettings {
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
     pub queues: BTreeMap<String, QueueSettings>,
+    #[serde(default)]
+    pub schedule: TenantScheduleSettings,
+    #[serde(default)]
+    pub statistics: TenantStatisticsSettings,
 }
 
 impl TenantSettings {
@@ -129,6 +135,8 @@ pub struct ClientSettings {
 #[serde(default)]
 pub struct QueueSettings {
     pub name: Option<String>,
+    /// Instead of that of `[tenants.NAME.schedule]`.
+    pub schedule_id: Option<String>,
     /// How long users wait in it before the fallback is tried, or the handover ends.
     #[serde(deserialize_with = "crate::setting::optional_duration")]
     pub max_wait: Option<Duration>,

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
         "supervisor",
         "telemetry",
     ],
-    &["chat_gateway", "outbound", "store"],
+    &["availability", "chat_gateway", "outbound", "store"],
     &["delivery", "webhook"],
     &["handovers"],
     &["http"],

@@ -9,6 +9,7 @@
 mod agent_view;
 mod architecture;
 mod attachments;
+mod availability;
 mod bot_first;
 mod callbacks;
 mod cards;

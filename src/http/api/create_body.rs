@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::domain::RawJson;
 use crate::handovers::Bot;
+use crate::handovers::Demand;
 use crate::handovers::OpenHandover;
 use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
@@ -50,7 +51,8 @@ pub(in crate::http) struct CreateBody {
     /// Merged into what 8x8 is sent; may not overwrite what the gateway sets.
     #[schema(value_type = Option<Object>)]
     properties: Option<RawJson>,
-    /// Only `ignore`: the handover is made whether or not agents are there.
+    /// `ignore`, when not given: the handover is made whether or not agents are there. `require`: refused with
+    /// `agents-unavailable` where 8x8 says that none are.
     #[schema(example = "ignore")]
     availability: Option<String>,
     timers: Option<TimersBody>,
@@ -100,7 +102,7 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(self.availability.as_deref(), &mut faults);
+        let availability = demand(self.availability.as_deref(), &mut faults);
         let queue_id = queue_id.or(assigned);
         let queues = queues_body::check(self.queues, queue_id.as_deref(), &bot.tenant, &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
@@ -127,6 +129,7 @@ impl CreateBody {
             idle_timeout: faults.duration("/timers/idle", timers.idle.as_deref()),
             max_age: faults.duration("/timers/maxAge", timers.max_age.as_deref()),
             hand_back: self.hand_back,
+            availability,
             bot,
         };
         faults.or(open)
@@ -140,12 +143,13 @@ fn assigned_queue(assignment: AssignmentBody, faults: &mut Faults) -> Option<Str
     faults.id("/assignment/id", Some(assignment.id))
 }
 
-fn not_built_yet(availability: Option<&str>, faults: &mut Faults) {
+fn demand(availability: Option<&str>, faults: &mut Faults) -> Demand {
     match availability {
         None | Some("ignore") => {}
-        Some("require") => faults.add("/availability", "`require` is not supported yet; use `ignore`"),
-        Some(_) => faults.add("/availability", "must be `ignore`"),
+        Some("require") => return Demand::Require,
+        Some(_) => faults.add("/availability", "must be `ignore` or `require`"),
     }
+    Demand::Ignore
 }
 
 fn metadata(metadata: Option<RawJson>, faults: &mut Faults) -> Option<RawJson> {

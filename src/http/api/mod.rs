@@ -2,6 +2,7 @@
 
 mod all_events;
 mod attachment_body;
+mod availability;
 mod create_body;
 mod download;
 mod end;
@@ -28,6 +29,7 @@ mod upload_key;
 mod user_body;
 mod view;
 
+pub(super) use availability::AvailabilityView;
 pub(super) use handovers::accepted;
 pub(super) use handovers::created;
 pub(super) use handovers::scheduled;

@@ -5,6 +5,7 @@ use utoipa_axum::routes;
 
 use crate::http::ApiState;
 use crate::http::api::all_events;
+use crate::http::api::availability;
 use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
@@ -30,6 +31,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(reopen::reopen))
         .routes(routes!(transcript::read))
         .routes(routes!(timeline::read))
+        .routes(routes!(availability::read))
 }
 
 /// Files: bounded by their own pauses and sizes.

@@ -76,7 +76,7 @@ async fn all_faults_of_a_create_are_told_at_once() {
     let metadata = "x".repeat(4096);
     let body = format!(
         r#"{{"user":{{"email":"nobody"}},"queueId":" ","assignment":{{"type":"agent","id":"7"}},"callbackUrl":"https://evil.example.com",
-            "metadata":{{"m":"{metadata}"}},"properties":[],"availability":"require","timers":{{"queue":"10","idle":"0s"}},
+            "metadata":{{"m":"{metadata}"}},"properties":[],"availability":"demand","timers":{{"queue":"10","idle":"0s"}},
             "queues":[{{"id":" ","maxWait":"0s"}}]}}"#
     );
     let answer = gateway.call("POST", HANDOVERS, &body).await;

@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use url::Url;
 
 use crate::attachment_links::AttachmentLinks;
+use crate::availability::Availability;
 use crate::bus::Bus;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
@@ -270,6 +271,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
+        availability: Availability::default(),
         attachments: AttachmentRules {
             limit: 1024,
             types: Vec::new(),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::answer::ConversationId;
+use super::credentials::Proof;
 use super::routes::operation;
 use crate::sandbox::clock;
 use crate::sandbox::faults::{Rule, Stage, Surface};
@@ -132,25 +133,14 @@ impl Arrived {
         response
     }
 
-    /// Everything but the public key endpoint needs the key.
     fn admit(&self, shared: &Shared, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.operation == "jwk" {
-            return Ok(());
-        }
+        Proof::of(self.operation).check(shared, headers)?;
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-        let is_bearer = bearer.is_some_and(|token| shared.options.bearer_tokens.iter().any(|known| known == token));
-        if text("x-api-key") != Some(&shared.options.api_key) && !is_bearer {
-            return Err(Problem::unauthorized());
-        }
-        if text("x-8x8-tenant").is_some_and(|tenant| tenant != shared.options.tenant_id) {
-            return Err(Problem::wrong_tenant());
-        }
         let media_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let expected = if self.operation == "attachment" {
-            "multipart/form-data"
-        } else {
-            "application/json"
+        let expected = match self.operation {
+            "attachment" => "multipart/form-data",
+            "token" => "application/x-www-form-urlencoded",
+            _ => "application/json",
         };
         let is_expected = media_type
             .split(';')

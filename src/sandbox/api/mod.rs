@@ -1,6 +1,8 @@
-//! The Chat Gateway API, one file a group of operations. Post-agent assignments, schedules and
-//! statistics will be files of their own beside these.
+//! The Chat Gateway API and those beside it, one file a group of operations. Post-agent assignments will be a file of
+//! their own beside these.
 
+mod centre_routes;
+mod credentials;
 mod guard;
 mod hand_back;
 mod routes;
@@ -13,6 +15,10 @@ mod messages;
 mod participants;
 mod signals;
 mod webhooks;
+
+mod analytics;
+mod schedules;
+mod statistics;
 
 mod answer;
 mod page;

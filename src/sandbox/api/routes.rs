@@ -8,7 +8,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post};
 use http::Method;
 
-use super::{attachments, channels, conversations, guard, hand_back, keys, messages, participants, signals, webhooks};
+use super::{
+    attachments, centre_routes, channels, conversations, guard, hand_back, keys, messages, participants, signals,
+    webhooks,
+};
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
 
@@ -66,8 +69,9 @@ pub(crate) fn router(shared: Shared) -> Router {
         .layer(DefaultBodyLimit::disable())
         .method_not_allowed_fallback(|| async { Problem::no_such_route() })
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::guard))
-        .with_state(shared);
-    Router::new().nest(PREFIX, routes)
+        .with_state(Arc::clone(&shared));
+    let beside = centre_routes::router(&shared).with_state(shared);
+    Router::new().nest(PREFIX, routes).merge(beside)
 }
 
 /// Attachments and cards.
@@ -127,6 +131,6 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("POST", "/conversations/{conversationId}/attachments") => "attachment",
         ("GET", "/conversations/{conversationId}/attachments/{attachmentId}") => "attachment-get",
         ("GET", "/conversations/{conversationId}/attachments/{attachmentId}/content") => "attachment-content",
-        _ => "other",
+        (_, path) => centre_routes::operation(path),
     }
 }

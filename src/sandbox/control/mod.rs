@@ -5,6 +5,7 @@ mod help;
 mod routes;
 
 mod agent;
+mod centre;
 mod customer;
 mod events;
 mod settings;

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::help::HELP;
-use super::{agent, customer, events, settings, views};
+use super::{agent, centre, customer, events, settings, views};
 use crate::sandbox::load;
 use crate::sandbox::state::Shared;
 
@@ -26,6 +26,7 @@ pub(crate) fn router(shared: Shared) -> Router {
                 .post(settings::add_fault)
                 .delete(settings::clear_faults),
         )
+        .route("/centre", get(centre::show).post(centre::change))
         .route("/webhook", post(settings::webhook))
         .route("/keys/rotate", post(settings::rotate_key))
         .route("/load", post(load::run))

@@ -1,5 +1,6 @@
 //! Rules that one value alone cannot break: between keys, between sections, and on what a secret may look like.
 
+mod availability;
 mod bot;
 mod notes;
 mod queues;

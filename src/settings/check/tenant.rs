@@ -15,6 +15,7 @@ use crate::settings::TenantSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::settings::WebhookProof;
 use crate::settings::check::Notes;
+use crate::settings::check::availability;
 use crate::settings::check::queues;
 
 pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
@@ -47,6 +48,7 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);
+    availability::check(&format!("tenants.{name}"), tenant, notes);
 }
 
 fn media_type(key: &str, kind: &str, notes: &mut Notes) {
@@ -211,7 +213,7 @@ fn path_secret(key: &str, secret: &SecretString, notes: &mut Notes) {
 }
 
 /// On this machine, as a stand-in 8x8 is.
-fn is_here(url: &Url) -> bool {
+pub(super) fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.is_loopback(),

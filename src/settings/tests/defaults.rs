@@ -95,7 +95,12 @@ fn the_samples_show_the_defaults() {
     let shown: Vec<String> = smallest.into_iter().filter(|line| !sample.contains(line)).collect();
     assert_eq!(
         shown,
-        ["bots.support.callback_secrets = []", "bots.support.auth.kind = none"]
+        [
+            "tenants.acme.schedule.source = none",
+            "tenants.acme.statistics.source = none",
+            "bots.support.callback_secrets = []",
+            "bots.support.auth.kind = none"
+        ]
     );
 }
 

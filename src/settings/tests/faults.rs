@@ -372,3 +372,56 @@ fn a_copilot_link_has_known_placeholders_and_is_an_address() {
         );
     }
 }
+
+#[test]
+fn a_source_of_availability_needs_its_own_credentials() {
+    let text = |schedule: &str, statistics: &str| {
+        format!("{SMALLEST}\n[tenants.acme.schedule]\n{schedule}\n[tenants.acme.statistics]\n{statistics}\n")
+    };
+    let faulty = |schedule: &str, statistics: &str| faults(&text(schedule, statistics), &[]);
+    assert_eq!(
+        faulty("source = \"cluster\"", "source = \"cluster\""),
+        [
+            "tenants.acme.schedule.base_url: missing: `source` is cluster",
+            "tenants.acme.schedule.token: missing: `source` is cluster",
+            "tenants.acme.statistics.base_url: missing: `source` is cluster",
+            "tenants.acme.statistics.token: missing: `source` is cluster",
+        ]
+    );
+    assert_eq!(
+        faulty(
+            "open_choices = [\"0\", \"6\", \"7\"]\ncache = \"6m\"",
+            "source = \"analytics_v5\"\nupdate_interval = \"900ms\""
+        ),
+        [
+            "tenants.acme.schedule.cache: must be at most 5m",
+            "tenants.acme.schedule.open_choices[0]: must be 1 to 6",
+            "tenants.acme.schedule.open_choices[2]: must be 1 to 6",
+            "tenants.acme.statistics.client_id: missing: `source` is analytics_v5",
+            "tenants.acme.statistics.client_secret: missing: `source` is analytics_v5",
+            "tenants.acme.statistics.update_interval: must be 1s or more",
+        ]
+    );
+    assert_eq!(
+        faulty("source = \"cc_v2\"", "when_unknown = \"maybe\"\nagents_count = \"all\""),
+        [
+            "tenants.acme.schedule.source: `cc_v2` is not one of `none`, `cc_v1`, `cluster`",
+            "tenants.acme.statistics.agents_count: `all` is not one of `available`, `available_or_busy`, `logged_in`",
+            "tenants.acme.statistics.when_unknown: `maybe` is not one of `yes`, `no`, `unknown`",
+        ]
+    );
+    let odd = text(
+        "source = \"cc_v1\"\nbase_url = \"http://api.example.com\"",
+        "update_interval = \"15s\"",
+    );
+    assert_eq!(
+        warned_keys(&odd, &[]),
+        [
+            "tenants.acme.schedule.base_url",
+            "tenants.acme.schedule.schedule_id",
+            "tenants.acme.statistics.update_interval"
+        ]
+    );
+    let per_queue = "[tenants.acme.queues.101]\nschedule_id = \"122\"\n[tenants.acme.schedule]\nsource = \"cc_v1\"\n";
+    assert!(warned_keys(&format!("{SMALLEST}\n{per_queue}"), &[]).is_empty());
+}

@@ -96,6 +96,8 @@ fn no_secret_shows_in_debug_or_in_the_description() {
         tenant_id = "1"
         api_key = "{CANARY}"
         webhook = {{ path_secrets = ["canary-7f3a-path-secret"], app_tokens = ["canary-7f3a-app-token"] }}
+        schedule = {{ api_key = "{CANARY}", token = "{CANARY}" }}
+        statistics = {{ api_key = "{CANARY}", token = "{CANARY}", client_secret = "{CANARY}" }}
         [bots.support]
         tenant = "acme"
         callback_url = "https://bot.example.com/handover?token={CANARY}"
@@ -129,6 +131,9 @@ fn no_secret_shows_in_a_fault() {
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\ncallback_url = \"https://user:canary-7f3a@bot.example.com\"",
         "[tenants.acme]\nwebhook = { jwk_fallback_url = \"canary-7f3a\" }",
+        "[tenants.acme]\nschedule = { token = \"canary-7f3a \" }",
+        "[tenants.acme]\nschedule = { base_url = \"https://user:canary-7f3a@vcc-eu5.8x8.com\" }",
+        "[tenants.acme]\nstatistics = { client_secret = [\"canary-7f3a\"] }",
         "[bots.support]\ntenant = \"acme\"\nauth = \"canary-7f3a\"",
         "[bots.support]\ntenant = \"acme\"\nauth = { kind = \"bearer\", token = \"canary-7f3a\\n\" }",
     ];

@@ -82,6 +82,11 @@ impl EightX8 {
         self.control("/faults", &rule).await;
     }
 
+    /// Opens and closes schedules, puts agents into queues.
+    pub(crate) async fn centre(&self, change: Value) {
+        self.control("/centre", &change).await;
+    }
+
     pub(crate) async fn clear_faults(&self) {
         self.ask(Method::DELETE, "/faults", None).await;
     }
