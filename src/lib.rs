@@ -12,6 +12,7 @@ pub mod handovers;
 pub mod http;
 pub mod outbound;
 pub mod problem;
+pub mod provisioning;
 pub mod sandbox;
 pub mod setting;
 pub mod settings;

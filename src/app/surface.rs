@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 
 use crate::app::BuildError;
 use crate::bus::Bus;
@@ -17,6 +18,7 @@ use crate::handovers::Bot;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::http;
+use crate::http::AdminTokens;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -26,6 +28,7 @@ use crate::http::PublicLimits;
 use crate::http::Readiness;
 use crate::http::Router;
 use crate::http::RunningKeys;
+use crate::http::StatusState;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::outbound;
@@ -48,6 +51,7 @@ pub(super) struct Surface<'a> {
     pub(super) bus: Bus,
     pub(super) clock: Clock,
     pub(super) supervisor: &'a Supervisor,
+    pub(super) look: Arc<Notify>,
 }
 
 pub(super) struct Routers {
@@ -77,9 +81,18 @@ impl Surface<'_> {
         };
         Ok(Routers {
             public: http::public_router(self.api(), webhooks, limits, metrics.clone()),
-            admin: http::admin_router(ops, metrics.clone()),
+            admin: http::admin_router(ops, self.status(), metrics.clone()),
             metrics,
         })
+    }
+
+    fn status(&self) -> StatusState {
+        StatusState {
+            tenants: self.tenants.values().map(|tenant| tenant.standing.clone()).collect(),
+            store: Arc::clone(self.handovers.store()),
+            tokens: AdminTokens::new(&self.settings.admin.tokens),
+            look: Arc::clone(&self.look),
+        }
     }
 
     fn api(&self) -> ApiState {
@@ -146,7 +159,12 @@ impl Surface<'_> {
             let verifier = Verifier::new(Arc::new(keys), vec![tenant.account.clone()], settings.webhook.max_age);
             routes.insert(
                 name.clone(),
-                WebhookRoute::new(tenant.account.clone(), verifier, &webhook(settings)),
+                WebhookRoute::new(
+                    tenant.standing.clone(),
+                    tenant.account.clone(),
+                    verifier,
+                    &webhook(settings),
+                ),
             );
         }
         Ok(routes)

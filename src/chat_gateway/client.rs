@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
+use crate::chat_gateway::conversations::listed;
 use crate::chat_gateway::error::ChatGatewayError;
 use crate::chat_gateway::error::Fault;
 use crate::chat_gateway::error::Refusal;
@@ -22,6 +23,7 @@ use crate::chat_gateway::refusal;
 use crate::chat_gateway::settings::ChatGatewaySettings;
 use crate::chat_gateway::settings::UnusableSetting;
 use crate::domain::RawJson;
+use crate::domain::Timestamp;
 
 pub(super) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-8x8-tenant");
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -56,6 +58,10 @@ impl ChatGateway {
             headers,
             call_timeout: settings.call_timeout,
         })
+    }
+
+    pub(super) fn root(&self) -> Url {
+        self.base.clone()
     }
 
     pub(super) fn conversations(&self) -> Url {
@@ -95,6 +101,28 @@ impl ChatGateway {
         read_up_to(ANSWER_LIMIT, response)
             .await
             .map_or(Ok(()), |_unused| Ok(()))
+    }
+
+    /// Deletes something; what is not there is deleted.
+    pub(super) async fn delete(&self, url: Url) -> Result<(), ChatGatewayError> {
+        match self.send(self.client.delete(url)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// How far 8x8's clock is before ours, from the shortest of calls; `None` when the answer has no date. Negative when it
+    /// is behind.
+    pub async fn clock_ahead(&self, now: impl Fn() -> Timestamp) -> Result<Option<i64>, ChatGatewayError> {
+        let url = listed(
+            self.base.clone().joined(&["channels"]),
+            &[("size", 1), ("page", 0)],
+            None,
+        );
+        let response = self.send(self.client.get(url)).await?;
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok());
+        Ok(date.map(|date| date.timestamp().as_second() - now().as_seconds()))
     }
 
     fn with_body(&self, method: Method, url: Url, body: &RawJson) -> reqwest::RequestBuilder {

@@ -36,6 +36,9 @@ pub(super) struct SandboxArgs {
     /// A queue as ID=NAME; repeatable. Without any: 101=Support and 102=Billing.
     #[arg(long = "queue", value_name = "ID=NAME", value_parser = parse_queue)]
     queues: Vec<(String, String)>,
+    /// Refuse webhooks that are written without `notificationVersion`.
+    #[arg(long)]
+    require_notification_version: bool,
     /// What agents do by themselves.
     #[arg(long, value_enum, default_value_t = Agents::Helpful)]
     agents: Agents,
@@ -125,6 +128,7 @@ impl From<SandboxArgs> for Options {
                 Agents::Helpful => Script::Helpful(Pace::default()),
                 Agents::Manual => Script::Manual,
             },
+            require_notification_version: args.require_notification_version,
             ..defaults
         }
     }

@@ -17,6 +17,7 @@ mod query;
 mod router;
 mod running_keys;
 mod server;
+mod status;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -38,5 +39,7 @@ pub use router::public_router;
 pub use running_keys::RunningKeys;
 pub use server::ServerLimits;
 pub use server::serve;
+pub use status::AdminTokens;
+pub use status::StatusState;
 pub use webhook::WebhookRoute;
 pub use webhook::WebhookState;

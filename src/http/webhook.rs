@@ -26,6 +26,7 @@ use crate::http::metrics::HttpMetrics;
 use crate::http::problem::chain;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::http::webhook_answer::WebhookProblems;
+use crate::provisioning::Standing;
 use crate::webhook::Decoded;
 use crate::webhook::PathSecrets;
 use crate::webhook::Requirement;
@@ -56,6 +57,7 @@ pub struct WebhookState {
 /// How one tenant's webhooks are looked at.
 #[derive(Clone)]
 pub struct WebhookRoute {
+    standing: Standing,
     account: AccountId,
     verifier: Verifier,
     path_secrets: PathSecrets,
@@ -63,9 +65,10 @@ pub struct WebhookRoute {
 }
 
 impl WebhookRoute {
-    pub fn new(account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
+    pub fn new(standing: Standing, account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
         let (path_secrets, second_factor) = (PathSecrets::new(settings), SecondFactor::new(settings));
         Self {
+            standing,
             account,
             verifier,
             path_secrets,
@@ -215,7 +218,13 @@ impl WebhookState {
         match (routes.is_empty(), nobody, is_hello(&body)) {
             (true, Nobody::WrongPath, _) | (true, Nobody::OtherTenant, true) => return WebhookAnswer::WrongPath,
             (true, Nobody::OtherTenant, false) => return unproven(&body, "other-tenant"),
-            (false, _, true) => return WebhookAnswer::Hello,
+            (false, _, true) => {
+                let now = self.clock.now();
+                for route in routes {
+                    route.standing.heard_verify(now);
+                }
+                return WebhookAnswer::Hello;
+            }
             (false, _, false) => {}
         }
         if claimed_account(headers).is_none() && routes.len() > 1 {
@@ -225,7 +234,10 @@ impl WebhookState {
         let mut last = "other-tenant";
         for route in routes {
             match route.prove(headers, body.clone(), &self.clock).await {
-                Ok(signed) => return self.take(&signed).await,
+                Ok(signed) => {
+                    route.standing.heard_webhook(self.clock.now());
+                    return self.take(&signed).await;
+                }
                 Err(VerifyError::KeysUnavailable) => return WebhookAnswer::KeysUnavailable,
                 Err(VerifyError::Unproven(code)) => last = code,
             }

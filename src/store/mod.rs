@@ -7,6 +7,7 @@ mod records;
 mod rows;
 mod settings;
 pub mod sqlite;
+mod tenant_state;
 
 pub use error::StoreError;
 pub use lane::Aside;
@@ -34,3 +35,6 @@ pub use records::Opened;
 pub use records::PAGE_BYTES;
 pub use records::Reference;
 pub use settings::StoreSettings;
+pub use tenant_state::Heard;
+pub use tenant_state::Registration;
+pub use tenant_state::TenantState;

@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["bus", "clock", "problem", "setting", "supervisor", "telemetry"],
     &["chat_gateway", "outbound", "store"],
-    &["delivery", "webhook"],
+    &["delivery", "provisioning", "webhook"],
     &["handovers"],
     &["http"],
     &["settings"],

@@ -50,6 +50,7 @@ use crate::http::extract::sha256;
 use crate::http::public_router;
 use crate::outbound;
 use crate::outbound::OutboundSettings;
+use crate::provisioning::Standing;
 use crate::store::StoreSettings;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -253,6 +254,11 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         account: AccountId::new("acme-8x8"),
         chat_gateway: ChatGateway::new(client, &gateway).unwrap(),
         channel_id: Some("ch-1".to_owned()),
+        standing: Standing::new(
+            TenantName::new("acme"),
+            AccountId::new("acme-8x8"),
+            Some("ch-1".to_owned()),
+        ),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
@@ -288,7 +294,9 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let keys = Arc::new(KeySource::new(client, &source, clock.clone()).unwrap());
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
+        let standing = Standing::new(TenantName::new("any"), account.clone(), None);
         WebhookRoute::new(
+            standing,
             account,
             verifier,
             &WebhookSettings {

@@ -52,9 +52,18 @@ impl Check for WebhookWrite {
     fn check(&self) -> Result<(), Invalid> {
         name(&self.name, 256)?;
         target(&self.uri)?;
-        self.version
-            .as_deref()
-            .map_or(Ok(()), |version| one_of("version", version, &VERSIONS))
+        for (field, version) in [
+            ("version", &self.version),
+            ("notificationVersion", &self.notification_version),
+        ] {
+            if let Some(version) = version {
+                one_of(field, version, &VERSIONS)?;
+            }
+        }
+        match (&self.version, &self.notification_version) {
+            (Some(one), Some(other)) if one != other => invalid("version and notificationVersion differ"),
+            _ => Ok(()),
+        }
     }
 }
 

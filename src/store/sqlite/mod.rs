@@ -17,6 +17,7 @@ mod prune;
 mod readers;
 mod settle;
 mod store;
+mod tenant_state;
 mod writer;
 
 pub use error::OpenError;

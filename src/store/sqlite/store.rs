@@ -14,6 +14,7 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
+use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -26,17 +27,20 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
+use crate::store::Heard;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
 use crate::store::KeptAnswer;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoreSettings;
 use crate::store::Target;
+use crate::store::TenantState;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::checkpoint::WalGrew;
@@ -55,6 +59,7 @@ use crate::store::sqlite::messages;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
+use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
 
@@ -260,6 +265,28 @@ impl Store for SqliteStore {
         let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
         let free = move |committed: bool| after.end_settling(&told.take(), committed);
         self.writer.write_then(settle, free).await
+    }
+
+    async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| tenant_state::find(db, &tenant)).await
+    }
+
+    async fn keep_registration(
+        &self,
+        tenant: &TenantName,
+        registration: Option<Registration>,
+    ) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        let keep = move |db: &Connection| tenant_state::keep_registration(db, &tenant, registration.as_ref());
+        self.writer.write(move |db| keep(db).map(Wrote::Keep)).await
+    }
+
+    async fn keep_heard(&self, tenant: &TenantName, heard: Heard) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |db| tenant_state::keep_heard(db, &tenant, heard).map(Wrote::Keep))
+            .await
     }
 
     async fn prune(

@@ -11,3 +11,4 @@ mod pages;
 mod pruning;
 mod stand;
 mod steps;
+mod tenants;

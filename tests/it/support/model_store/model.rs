@@ -11,6 +11,7 @@ use handover_gateway::domain::Handover;
 use handover_gateway::domain::HandoverEvent;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageRecord;
+use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::CallSettled;
@@ -20,6 +21,7 @@ use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Opened;
 use handover_gateway::store::Target;
+use handover_gateway::store::TenantState;
 
 #[derive(Clone, Default)]
 pub(super) struct Model {
@@ -35,6 +37,7 @@ pub(super) struct Model {
     pub(super) keys: BTreeMap<Key, (IdempotencyRecord, Timestamp)>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
+    pub(super) tenants: HashMap<TenantName, TenantState>,
 }
 
 pub(super) type Key = (BotName, String, String);
