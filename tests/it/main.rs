@@ -8,6 +8,7 @@
 
 mod architecture;
 mod callbacks;
+mod doctor;
 mod events_api;
 mod flows;
 mod hang_ups;
@@ -16,6 +17,7 @@ mod operations;
 mod passing;
 mod problems;
 mod process;
+mod provision;
 mod signatures;
 mod store_contract;
 mod support;

@@ -25,7 +25,7 @@ use crate::provisioning::explain;
 const USER: &str = "handover-gateway doctor";
 const TEXT: &str = "handover-gateway doctor: this is a test, please ignore it";
 /// How long 8x8's webhooks may take.
-const WEBHOOKS: Duration = Duration::from_secs(30);
+const WEBHOOKS: Duration = Duration::from_secs(20);
 /// How long a message may take to be seen in the list.
 const MESSAGE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(300);

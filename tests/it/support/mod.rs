@@ -8,5 +8,6 @@ pub(crate) mod gateway;
 pub(crate) mod log;
 pub(crate) mod model_store;
 pub(crate) mod reply;
+pub(crate) mod site;
 pub(crate) mod wait;
 pub(crate) mod world;
