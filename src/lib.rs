@@ -1,6 +1,7 @@
 //! Hands a chat bot's conversation over to a human agent in 8x8 Contact Center and brings every answer back.
 
 pub mod app;
+pub mod attachment_links;
 pub mod bus;
 pub mod chat_gateway;
 pub mod clock;

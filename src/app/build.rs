@@ -19,8 +19,11 @@ use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
+use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
 use crate::outbound;
 use crate::outbound::OutboundError;
@@ -73,10 +76,15 @@ pub(super) fn tenants(settings: &Settings) -> Result<BTreeMap<TenantName, Arc<Te
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
+            queue_rules: queue_rules(tenant),
             transfer_grace: tenant.transfer_grace,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
             message_deadline: tenant.message_deadline,
+            attachments: AttachmentRules {
+                limit: u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX),
+                types: tenant.attachment_types.clone(),
+            },
         };
         tenants.insert(name.clone(), Arc::new(tenant));
     }
@@ -150,6 +158,8 @@ pub(super) fn bots(
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
             max_age: bot.max_age,
+            copilot: bot.copilot_url.clone(),
+            agent_names: agent_names(bot.agent_names),
         };
         bots.insert(name.clone(), Arc::new(bot));
     }
@@ -187,6 +197,23 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
     tenant.queues.iter().filter_map(named).collect()
+}
+
+const fn agent_names(setting: settings::AgentNames) -> AgentNames {
+    match setting {
+        settings::AgentNames::Full => AgentNames::Full,
+        settings::AgentNames::First => AgentNames::First,
+        settings::AgentNames::None => AgentNames::None,
+    }
+}
+
+fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
+    let rule = |queue: &QueueSettings| QueueRule {
+        max_wait: queue.max_wait,
+        fallback: queue.fallback.clone(),
+    };
+    let rules = tenant.queues.iter().map(|(id, queue)| (id.clone(), rule(queue)));
+    rules.collect()
 }
 
 const fn duplicate(setting: settings::Duplicate) -> Duplicate {

@@ -13,6 +13,7 @@ use crate::app::BuildError;
 use crate::app::build;
 use crate::app::surface::Routers;
 use crate::app::surface::Surface;
+use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::delivery::DeliveryMetrics;
@@ -30,6 +31,8 @@ use crate::http::Readiness;
 use crate::http::ServerLimits;
 use crate::provisioning::Watch;
 use crate::settings::Settings;
+use crate::store::Store as _;
+use crate::store::StoreError;
 use crate::store::sqlite::OpenError;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -49,6 +52,8 @@ pub enum StartError {
     },
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
+    #[error("the store cannot be used")]
+    Keys(#[from] StoreError),
     #[error(transparent)]
     Build(#[from] BuildError),
     #[error("the live handovers cannot be loaded")]
@@ -86,11 +91,14 @@ impl Gateway {
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
+        let key = store.link_key(rand::random()).await?;
+        let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(tenants.values().cloned(), bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
+            links,
             bus: bus.clone(),
             wake,
             ephemerals,
@@ -122,11 +130,15 @@ impl Gateway {
         gateway.run(&handovers, dispatcher, watch, settings.store.retention);
         gateway.listen(public, admin, routers, settings.server.max_connections);
         gateway.readiness.started();
+        gateway.announce(&settings, live);
+        Ok(gateway)
+    }
+
+    fn announce(&self, settings: &Settings, live: usize) {
         for warning in &settings.warnings {
             tracing::warn!(%warning, "this setting is legal and probably not meant");
         }
-        tracing::info!(public = %gateway.public, admin = %gateway.admin, live, "listening");
-        Ok(gateway)
+        tracing::info!(public = %self.public, admin = %self.admin, live, "listening");
     }
 
     pub fn public_addr(&self) -> SocketAddr {

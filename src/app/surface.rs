@@ -113,6 +113,7 @@ impl Surface<'_> {
             supervisor: self.supervisor.clone(),
             running: RunningKeys::default(),
             callback_urls: self.callback_urls(),
+            pause: self.settings.server.request_timeout,
         }
     }
 

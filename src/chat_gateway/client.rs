@@ -132,13 +132,30 @@ impl ChatGateway {
             .body(body.as_str().to_owned())
     }
 
+    pub(super) const fn http(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// How long 8x8 may take to answer.
+    pub const fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, ChatGatewayError> {
-        let response = request
-            .headers(self.headers.clone())
-            .timeout(self.call_timeout)
-            .send()
-            .await
-            .map_err(ChatGatewayError::transport)?;
+        self.send_for_as_long(request.timeout(self.call_timeout)).await
+    }
+
+    /// Without a limit of time, which is the caller's. The request may say what it accepts.
+    pub(super) async fn send_for_as_long(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, ChatGatewayError> {
+        let (client, request) = request.build_split();
+        let mut request = request.map_err(ChatGatewayError::transport)?;
+        for (name, value) in &self.headers {
+            request.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        let response = client.execute(request).await.map_err(ChatGatewayError::transport)?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -196,7 +213,7 @@ impl Joined for Url {
     }
 }
 
-async fn json(response: reqwest::Response) -> Result<Value, ChatGatewayError> {
+pub(super) async fn json(response: reqwest::Response) -> Result<Value, ChatGatewayError> {
     let body = read_up_to(ANSWER_LIMIT, response)
         .await
         .ok_or_else(ChatGatewayError::unreadable)?;

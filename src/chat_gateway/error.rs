@@ -94,6 +94,15 @@ impl ChatGatewayError {
         Self::Unanswered(Silence::Unreadable)
     }
 
+    /// What broke off before the end of a file was sent, cannot have been taken.
+    #[must_use]
+    pub fn before_the_end(self) -> Self {
+        match self {
+            Self::Unanswered(Silence::Broken(error)) => Self::NotSent(error),
+            error => error,
+        }
+    }
+
     /// 8x8 does not have it, and the same call may be made again.
     pub fn is_provably_unsent(&self) -> bool {
         matches!(self, Self::NotSent(_) | Self::Throttled { .. })

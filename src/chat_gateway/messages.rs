@@ -1,9 +1,10 @@
-//! What is said in a conversation: post, read back, show that someone is typing.
+//! What is said in a conversation: post, read back.
 
 use std::cmp::Reverse;
 
 use http::Method;
 use serde::Serialize;
+use serde::Serializer;
 
 use crate::chat_gateway::client::ChatGateway;
 use crate::chat_gateway::conversations::json_of;
@@ -15,10 +16,26 @@ use crate::domain::AuthorType;
 use crate::domain::ConversationId;
 use crate::domain::RawJson;
 
-#[derive(Serialize)]
+/// What is said at once.
+#[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Author {
-    author_type: AuthorType,
+pub struct NewMessage<'a> {
+    pub author_type: AuthorType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'a str>,
+    /// Ids of files 8x8 has.
+    #[serde(skip_serializing_if = "<[&str]>::is_empty", serialize_with = "by_id")]
+    pub attachments: &'a [&'a str],
+    #[serde(skip_serializing_if = "<[RawJson]>::is_empty")]
+    pub cards: &'a [RawJson],
+}
+
+fn by_id<S: Serializer>(ids: &&[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct File<'a> {
+        id: &'a str,
+    }
+    serializer.collect_seq(ids.iter().map(|id| File { id }))
 }
 
 /// Messages of everyone, newest first.
@@ -38,20 +55,22 @@ impl ChatGateway {
         text: Option<&str>,
         cards: &[RawJson],
     ) -> Result<(), ChatGatewayError> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Message<'a> {
-            author_type: AuthorType,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            text: Option<&'a str>,
-            #[serde(skip_serializing_if = "<[RawJson]>::is_empty")]
-            cards: &'a [RawJson],
-        }
-        let body = json_of(&Message {
+        let message = NewMessage {
             author_type,
             text,
+            attachments: &[],
             cards,
-        })?;
+        };
+        self.post_message(conversation, &message).await
+    }
+
+    /// As [`ChatGateway::post`], with files.
+    pub async fn post_message(
+        &self,
+        conversation: &ConversationId,
+        message: &NewMessage<'_>,
+    ) -> Result<(), ChatGatewayError> {
+        let body = json_of(message)?;
         let url = self.conversation(&[conversation.as_str(), "messages"])?;
         self.tell(Method::POST, url, &body).await
     }
@@ -74,10 +93,5 @@ impl ChatGateway {
         let mut messages = page.items;
         messages.sort_by_key(|message| Reverse(message.created_at));
         Ok(NewestMessages { messages, is_all })
-    }
-
-    pub async fn typing(&self, conversation: &ConversationId, author_type: AuthorType) -> Result<(), ChatGatewayError> {
-        let url = self.conversation(&[conversation.as_str(), "typing"])?;
-        self.tell(Method::POST, url, &json_of(&Author { author_type })?).await
     }
 }

@@ -1,9 +1,12 @@
 //! The client of 8x8's Chat Gateway, and the public keys its webhooks are signed with. Deciding when to call is for others.
 
+mod attachments;
 mod client;
 mod conversations;
+mod copilot;
 mod create;
 mod error;
+mod file_pipe;
 mod jwk;
 mod keys;
 mod messages;
@@ -12,13 +15,20 @@ mod provisioning;
 mod refusal;
 mod resources;
 mod settings;
+mod signals;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;
 
+pub use attachments::AttachmentContent;
+pub use attachments::AttachmentList;
+pub use attachments::FileHead;
 pub use client::ChatGateway;
 pub use conversations::Coverage;
 pub use conversations::NewestConversations;
+pub use copilot::COPILOT_PROPERTY;
+pub use copilot::CopilotFault;
+pub use copilot::CopilotLink;
 pub use create::CreateBody;
 pub use create::CreateConversation;
 pub use create::HANDOVER_PROPERTY;
@@ -27,10 +37,15 @@ pub use error::ChatGatewayError;
 pub use error::Fault;
 pub use error::Refusal;
 pub use error::Silence;
+pub use file_pipe::FileBody;
+pub use file_pipe::FileSender;
+pub use file_pipe::NobodyReads;
+pub use file_pipe::file_pipe;
 pub use jwk::PublicKey;
 pub use keys::KeyError;
 pub use keys::KeyId;
 pub use keys::KeySource;
+pub use messages::NewMessage;
 pub use messages::NewestMessages;
 pub use properties::PropertiesError;
 pub use provisioning::Listed;
@@ -43,6 +58,7 @@ pub use settings::ChatGatewaySettings;
 pub use settings::KeySourceSettings;
 pub use settings::UnusableSetting;
 pub use wire::AssignmentView;
+pub use wire::AttachmentView;
 pub use wire::ConversationView;
 pub use wire::CreatedConversation;
 pub use wire::MessageView;

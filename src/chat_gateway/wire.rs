@@ -38,6 +38,16 @@ pub struct MessageView {
     /// `user`, `bot`, `agent`, `system`, or whatever 8x8 says; may be empty.
     pub author_type: String,
     pub text: String,
+    /// Ids of the files it shows.
+    pub attachments: Vec<String>,
+    pub created_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentView {
+    pub id: String,
+    pub filename: Option<String>,
+    pub size: Option<u64>,
     pub created_at: Option<Timestamp>,
 }
 
@@ -76,6 +86,19 @@ impl MessageView {
                 .or_else(|| text(body.get("authorType")))
                 .unwrap_or_default(),
             text: untrimmed(body.get("text")).unwrap_or_default(),
+            attachments: ids(body.get("attachments")),
+            created_at: time(body.get("createdAt")),
+        })
+    }
+}
+
+impl AttachmentView {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        let size = text(body.get("sizeInBytes")).or_else(|| text(body.get("size")));
+        Some(Self {
+            id: text(body.get("id"))?,
+            filename: text(body.get("filename")).or_else(|| text(body.get("fileName"))),
+            size: size.and_then(|size| size.parse().ok()),
             created_at: time(body.get("createdAt")),
         })
     }
@@ -108,6 +131,13 @@ pub(super) fn text(value: Option<&Value>) -> Option<String> {
     let text = untrimmed(value)?;
     let trimmed = text.trim();
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}
+
+/// Of objects with an id, or of ids.
+fn ids(list: Option<&Value>) -> Vec<String> {
+    let items = list.and_then(Value::as_array);
+    let id = |item: &Value| text(item.get("id")).or_else(|| text(Some(item)));
+    items.into_iter().flatten().filter_map(id).collect()
 }
 
 fn untrimmed(value: Option<&Value>) -> Option<String> {

@@ -200,6 +200,9 @@ impl<'a> Session<'a> {
             report.carried(carried, wanted);
             // What is left alone is not ours, and so not kept.
             let registration = registration.filter(|_| plan.problems.is_empty());
+            if !self.args.remove {
+                report.registered(registration.as_ref(), wanted);
+            }
             self.settle(name, &known, registration, &mut report).await;
         }
         Ok(report)
@@ -244,7 +247,6 @@ impl<'a> Session<'a> {
             }
             return;
         }
-        report.registered(registration.as_ref());
         if known.configured_channel.is_some() || registration.is_none() || registration == known.registration {
             return;
         }

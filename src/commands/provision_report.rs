@@ -3,11 +3,13 @@
 use serde::Serialize;
 
 use crate::chat_gateway::ChannelView;
+use crate::chat_gateway::EVENT_VERSION;
 use crate::chat_gateway::WebhookView;
 use crate::domain::TenantName;
 use crate::provisioning::Carried;
 use crate::provisioning::Explained;
 use crate::provisioning::Plan;
+use crate::provisioning::Step;
 use crate::provisioning::StepState;
 use crate::provisioning::Wanted;
 use crate::provisioning::masked;
@@ -24,8 +26,6 @@ pub(super) struct Report {
     channel: Option<ChannelLine>,
     /// The address the webhook is to have.
     address: String,
-    #[serde(skip)]
-    queue_id: Option<String>,
     drift: Vec<String>,
     steps: Vec<StepLine>,
     notes: Vec<String>,
@@ -79,7 +79,6 @@ impl Report {
             webhook: None,
             channel: None,
             address: masked(&wanted.uri()),
-            queue_id: wanted.queue_id.clone(),
             drift: Vec::new(),
             steps: Vec::new(),
             notes: Vec::new(),
@@ -109,7 +108,7 @@ impl Report {
             next: None,
         };
         self.problems.extend(plan.problems.iter().map(problem));
-        let step = |step: &crate::provisioning::Step| StepLine {
+        let step = |step: &Step| StepLine {
             step: step.name(),
             state: state(StepState::Planned),
             description: step.describe(wanted),
@@ -119,9 +118,15 @@ impl Report {
     }
 
     pub(super) fn carried(&mut self, carried: Vec<Carried>, wanted: &Wanted) {
-        for (line, carried) in self.steps.iter_mut().zip(carried) {
+        for (place, carried) in carried.into_iter().enumerate() {
+            let Some(line) = self.steps.get_mut(place) else {
+                return;
+            };
             line.state = state(carried.state);
             line.detail = carried.why.as_ref().map(|why| why.what.clone());
+            if carried.state == StepState::Done {
+                self.done(&carried.step, wanted);
+            }
             if let (StepState::Failed, Some(why)) = (carried.state, carried.why) {
                 let what = format!("could not {}: {}", carried.step.describe(wanted), why.what);
                 self.problems.push(Problem {
@@ -132,20 +137,32 @@ impl Report {
         }
     }
 
-    /// What is there after it was all done; the rest is as it was found.
-    pub(super) fn registered(&mut self, registration: Option<&Registration>) {
+    /// What is there is shown as it is now, and not as it was found.
+    fn done(&mut self, step: &Step, wanted: &Wanted) {
+        match step {
+            Step::Verify { .. } | Step::CreateWebhook(_) | Step::CreateChannel(_) => {}
+            Step::ReplaceWebhook { id, write } => self.webhook = Some(WebhookLine::written(id, &write.name, wanted)),
+            Step::ReplaceChannel { id, write } => {
+                self.channel = Some(ChannelLine {
+                    id: id.clone(),
+                    name: Some(write.name.clone()),
+                    queue_id: Some(write.queue_id.clone()),
+                });
+            }
+            Step::DeleteChannel { .. } => self.channel = None,
+            Step::DeleteWebhook { .. } => self.webhook = None,
+        }
+    }
+
+    /// What is there after it was all done.
+    pub(super) fn registered(&mut self, registration: Option<&Registration>, wanted: &Wanted) {
         let Some(registration) = registration else { return };
         if self
             .webhook
             .as_ref()
             .is_none_or(|webhook| webhook.id != registration.webhook_id)
         {
-            self.webhook = Some(WebhookLine {
-                id: registration.webhook_id.clone(),
-                name: None,
-                uri: Some(self.address.clone()),
-                version: None,
-            });
+            self.webhook = Some(WebhookLine::written(&registration.webhook_id, &wanted.name, wanted));
         }
         if self
             .channel
@@ -154,8 +171,8 @@ impl Report {
         {
             self.channel = Some(ChannelLine {
                 id: registration.channel_id.clone(),
-                name: None,
-                queue_id: self.queue_id.clone(),
+                name: Some(wanted.name.clone()),
+                queue_id: wanted.queue_id.clone(),
             });
         }
     }
@@ -203,6 +220,17 @@ const fn state(state: StepState) -> &'static str {
         StepState::Done => "done",
         StepState::Warned => "warning",
         StepState::Failed => "failed",
+    }
+}
+
+impl WebhookLine {
+    fn written(id: &str, name: &str, wanted: &Wanted) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: Some(name.to_owned()),
+            uri: Some(masked(&wanted.uri())),
+            version: Some(EVENT_VERSION.to_owned()),
+        }
     }
 }
 

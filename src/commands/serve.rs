@@ -63,7 +63,9 @@ async fn unless_stopped<T>(start: impl Future<Output = T>, stop: impl Future<Out
 fn exit_code(error: &StartError) -> ExitCode {
     match error {
         StartError::Build(_) => ExitCode::from(WRONG_CONFIGURATION),
-        StartError::Listen { .. } | StartError::Store(_) | StartError::Restart(_) => ExitCode::FAILURE,
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Keys(_) | StartError::Restart(_) => {
+            ExitCode::FAILURE
+        }
     }
 }
 

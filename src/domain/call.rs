@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::domain::AskedBy;
 use crate::domain::AuthorType;
 use crate::domain::CallId;
 use crate::domain::HandoverId;
@@ -32,6 +33,8 @@ pub enum Call {
     Update {
         queue_id: Option<String>,
         user: Option<Box<User>>,
+        #[serde(default)]
+        asked_by: AskedBy,
     },
 }
 

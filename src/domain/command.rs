@@ -9,6 +9,7 @@ use crate::domain::AuthorType;
 use crate::domain::EndReason;
 use crate::domain::MessageId;
 use crate::domain::RawJson;
+use crate::domain::Stop;
 use crate::domain::User;
 
 /// A message, its text split into what 8x8 takes at once.
@@ -36,5 +37,7 @@ pub struct EndHandover {
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateHandover {
     pub queue_id: Option<String>,
+    /// What the configuration says of that queue and those after it.
+    pub chain: Vec<Stop>,
     pub user: Option<User>,
 }

@@ -15,6 +15,7 @@ use crate::domain::EndReason;
 use crate::domain::HandoverId;
 use crate::domain::Outcome;
 use crate::domain::RawJson;
+use crate::domain::Routing;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::User;
@@ -74,6 +75,9 @@ pub struct Progress {
     /// Since when it waits in a queue: the queue time-out counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued_since: Option<Timestamp>,
+    /// Which queues it goes through.
+    #[serde(default, skip_serializing_if = "Routing::is_default")]
+    pub routing: Routing,
     /// The last message either way: the idle time-out counts from here.
     pub last_message_at: Timestamp,
     /// A TRANSFER or its queue was seen: the agent who left is not the last.
@@ -157,6 +161,7 @@ impl Handover {
             agent_joined_at: None,
             ended_at: None,
             queued_since: None,
+            routing: Routing::default(),
             last_message_at: at,
             transfer_seen: false,
             ask_at: None,

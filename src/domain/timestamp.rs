@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 /// Serialised as epoch milliseconds; `to_string` and [`Timestamp::rfc3339`] give the published form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 

@@ -101,4 +101,7 @@ pub struct AttachmentSeen {
     pub filename: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
+    /// Our own link, put in before the handover is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }

@@ -13,6 +13,7 @@ use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
 use crate::handovers::service::Changed;
 use crate::handovers::session_map::Slot;
+use crate::handovers::typing::Heard;
 use crate::store::Kept;
 use crate::store::StoreError;
 use crate::webhook::Decoded;
@@ -71,6 +72,8 @@ impl Handovers {
     ) -> Result<Applied, ApplyError> {
         let mut handover = slot.handover.lock().await;
         let was_bound = handover.progress.conversation.is_some();
+        let event = self.told(&handover, event);
+        let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
             ..Along::default()
@@ -81,10 +84,28 @@ impl Handovers {
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
+        if let Changed::Done = changed {
+            self.heard(slot, &mut handover, heard).await;
+        }
         Ok(match changed {
             Changed::Done => Applied::Recorded,
             Changed::Seen { same_body } => Applied::Repeated { same_body },
         })
+    }
+
+    /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
+    fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+        let mut event = self.named(handover, event);
+        if let WebhookKind::Message(message) = &mut event.kind {
+            for attachment in &mut message.attachments {
+                let url = self
+                    .parts
+                    .links
+                    .url(handover.id(), &attachment.id, self.parts.clock.now());
+                attachment.url = Some(url);
+            }
+        }
+        event
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -151,8 +172,8 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                self.change_locked(slot, handover, Input::Webhook(*event), along)
-                    .await?;
+                let event = self.told(handover, *event);
+                self.change_locked(slot, handover, Input::Webhook(event), along).await?;
             }
         }
         Ok(())

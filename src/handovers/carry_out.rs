@@ -47,7 +47,7 @@ impl Handovers {
         let fate = match &item.record.call {
             Call::PostMessage(part) => self.post(&target, &item, part).await,
             Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
-            Call::Update { queue_id, user } => {
+            Call::Update { queue_id, user, .. } => {
                 self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
                     .await
             }
@@ -134,7 +134,13 @@ impl Handovers {
             let (state, user) = {
                 let handover = target.slot.handover.lock().await;
                 let merged = changes.map(|changes| handover.progress.user.merged(changes.clone()));
-                (handover.state(), merged)
+                let session = handover.facts.bot_session_id.as_deref();
+                let bot = self.parts.tenants.bot(&handover.facts.bot);
+                let shown = merged.map(|user| match bot {
+                    Some(bot) => bot.shown_user(user, session),
+                    None => user,
+                });
+                (handover.state(), shown)
             };
             let fits = state.is_live() && (queue_id.is_none() || matches!(state, State::Queued | State::Bot));
             if !fits || self.is_past(record) {
@@ -157,14 +163,21 @@ impl Handovers {
                 let part = part.clone();
                 self.settle_message(slot, item, &part, fate).await;
             }
-            Call::Update { user, .. } => {
-                let told = match (&fate, user) {
-                    (Fate::Failed(error), _) => Some(Input::UpdateFailed(problem::of_update(error.as_ref()))),
-                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, Some(user)) => Some(Input::Updated(user.clone())),
-                    (Fate::Open(_) | Fate::Done | Fate::Unconfirmed, None) => None,
+            Call::Update { user, asked_by, .. } => {
+                let call = item.record.id.clone();
+                let told = match &fate {
+                    Fate::Failed(error) => Input::UpdateFailed {
+                        call,
+                        asked_by: *asked_by,
+                        problem: problem::of_update(error.as_ref()),
+                    },
+                    Fate::Open(_) | Fate::Done | Fate::Unconfirmed => Input::Updated {
+                        call,
+                        user: user.clone(),
+                    },
                 };
-                self.conclude(slot, vec![self.settled(&item.record, outcome(&fate))], || told.clone())
-                    .await;
+                let settled = vec![self.settled(&item.record, outcome(&fate))];
+                self.conclude(slot, settled, || Some(told.clone())).await;
                 if let Some(ticket) = &item.ticket {
                     ticket.settle(fate);
                 }

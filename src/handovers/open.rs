@@ -13,7 +13,9 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
 use crate::domain::RawJson;
+use crate::domain::Routing;
 use crate::domain::State;
+use crate::domain::Stop;
 use crate::domain::Timers;
 use crate::domain::User;
 use crate::domain::transition::Input;
@@ -38,6 +40,8 @@ pub struct OpenHandover {
     pub user: User,
     pub history: Vec<HistoryMessage>,
     pub queue_id: Option<String>,
+    /// The queues it goes through, `queue_id` first; empty where the configuration decides.
+    pub queues: Vec<Stop>,
     pub channel_id: Option<String>,
     pub callback_url: Option<String>,
     pub bot_session_id: Option<String>,
@@ -71,6 +75,8 @@ impl Handovers {
         let mut handover = Handover::creating(facts, command.user.clone());
         if let Some(queue) = &mut handover.progress.queue {
             queue.name = bot.tenant.queue_names.get(&queue.id).cloned();
+            let chain = bot.tenant.chain(&queue.id);
+            handover.progress.routing = Routing::starting(command.queues, chain);
         }
         let claim = key
             .as_ref()
@@ -79,7 +85,7 @@ impl Handovers {
             handover: id.clone(),
             channel_id: handover.facts.channel_id.clone(),
             queue_id: handover.facts.queue_id.clone(),
-            user: command.user,
+            user: bot.shown_user(command.user, handover.facts.bot_session_id.as_deref()),
             history: command.history,
             properties: command.properties,
         };

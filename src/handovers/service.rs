@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::MutexGuard;
 
+use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::bus::News;
 use crate::bus::What;
@@ -52,6 +53,7 @@ pub struct Parts {
     pub tenants: Tenants,
     pub clock: Clock,
     pub supervisor: Supervisor,
+    pub links: AttachmentLinks,
     pub bus: Bus,
     pub wake: Wake,
     pub ephemerals: Ephemerals,

@@ -17,6 +17,7 @@ use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::handovers::send_lane::SendLane;
+use crate::handovers::typing::Typists;
 
 /// One handover in memory, with the lane of its calls to 8x8.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Slot {
     pub(super) id: HandoverId,
     pub(super) handover: Mutex<Handover>,
     pub(super) lane: SendLane,
+    pub(super) typists: Typists,
 }
 
 impl Slot {
@@ -32,6 +34,7 @@ impl Slot {
             id: handover.id().clone(),
             handover: Mutex::new(handover),
             lane: SendLane::default(),
+            typists: Typists::default(),
         })
     }
 }

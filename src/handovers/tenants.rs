@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGateway;
+use crate::chat_gateway::CopilotLink;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::Facts;
 use crate::domain::TenantName;
+use crate::domain::User;
+use crate::handovers::AgentNames;
+use crate::handovers::QueueRule;
 use crate::provisioning::Standing;
 
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub struct Tenant {
     pub queue_id: Option<String>,
     /// What bots are told a queue is called until 8x8 says it.
     pub queue_names: HashMap<String, String>,
+    /// How long users wait in a queue, and where they go then.
+    pub queue_rules: HashMap<String, QueueRule>,
     pub transfer_grace: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,
@@ -29,6 +35,30 @@ pub struct Tenant {
     pub send_wait: Duration,
     /// How long 8x8 is tried with a message.
     pub message_deadline: Duration,
+    pub attachments: AttachmentRules,
+}
+
+/// Which files bots may give 8x8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentRules {
+    /// Bytes.
+    pub limit: u64,
+    /// Media types, `image/*` for all of a group; any when empty.
+    pub types: Vec<String>,
+}
+
+impl AttachmentRules {
+    /// Parameters of the type do not matter.
+    pub fn takes(&self, content_type: &str) -> bool {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        let fits = |allowed: &String| match allowed.strip_suffix('*') {
+            Some(group) => essence
+                .get(..group.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(group)),
+            None => essence.eq_ignore_ascii_case(allowed),
+        };
+        self.types.is_empty() || self.types.iter().any(fits)
+    }
 }
 
 #[derive(Debug)]
@@ -43,6 +73,9 @@ pub struct Bot {
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub max_age: Duration,
+    /// Given to the agent with the user.
+    pub copilot: Option<CopilotLink>,
+    pub agent_names: AgentNames,
 }
 
 /// What a second create for a session with a live handover does.
@@ -57,6 +90,16 @@ pub enum Duplicate {
 pub struct Tenants {
     tenants: HashMap<TenantName, Arc<Tenant>>,
     bots: HashMap<BotName, Arc<Bot>>,
+}
+
+impl Bot {
+    /// The user as the agent is shown them.
+    pub(super) fn shown_user(&self, user: User, bot_session_id: Option<&str>) -> User {
+        match &self.copilot {
+            Some(link) => link.added_to(user, bot_session_id),
+            None => user,
+        }
+    }
 }
 
 impl Tenants {
@@ -81,5 +124,30 @@ impl Tenants {
     /// Whether a handover's events are to be delivered. Those of a bot that is not configured any more are kept for it.
     pub(super) fn delivers(&self, facts: &Facts) -> bool {
         facts.callback_url.is_some() || self.bot(&facts.bot).is_none_or(|bot| bot.is_called_back)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_taken_when_it_or_its_group_is_named_or_nothing_is() {
+        let rules = |types: &[&str]| AttachmentRules {
+            limit: 1,
+            types: types.iter().map(|kind| (*kind).to_owned()).collect(),
+        };
+        assert!(rules(&[]).takes("application/x-anything"));
+        let some = rules(&["image/*", "application/pdf"]);
+        for (content_type, taken) in [
+            ("image/png", true),
+            ("IMAGE/PNG", true),
+            ("application/pdf; charset=binary", true),
+            ("application/pdfx", false),
+            ("imagery/png", false),
+            ("", false),
+        ] {
+            assert_eq!(some.takes(content_type), taken, "{content_type}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::HandoverId;
+use crate::domain::Timestamp;
 use crate::domain::transition;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
@@ -54,10 +55,19 @@ impl Handovers {
     async fn look_at(self: &Arc<Self>, id: &HandoverId) {
         let Some(slot) = self.session_map.get(id) else { return };
         let now = self.parts.clock.now();
-        let (live, due, ask) = {
+        let (live, due, ask, look) = {
             let handover = slot.handover.lock().await;
-            let ask = handover.progress.ask_at.is_some_and(|at| at <= now);
-            (handover.state().is_live(), transition::next_deadline(&handover), ask)
+            let passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+            let (ask, look) = (
+                passed(handover.progress.ask_at),
+                passed(handover.progress.routing.look_at()),
+            );
+            (
+                handover.state().is_live(),
+                transition::next_deadline(&handover),
+                ask,
+                look,
+            )
         };
         match due {
             None if !live => self.forget(&slot).await,
@@ -70,11 +80,13 @@ impl Handovers {
                 if let Err(error) = self.change(&slot, Input::Deadline, Along::default()).await {
                     tracing::warn!(handover.id = %id, error = %error, "a time-out could not be recorded yet");
                     self.deadlines.add(now.plus(AFTER_AN_ERROR), id);
-                } else if ask {
+                } else if ask || look {
                     let this = Arc::clone(self);
                     // 8x8 may take its time: the other timers do not wait for it.
                     self.parts.supervisor.run(async move {
-                        if this.ask(&slot).await {
+                        let asked = !ask || this.ask(&slot).await;
+                        let looked = !look || this.look(&slot).await;
+                        if asked && looked {
                             this.watch(&slot).await;
                         } else {
                             this.deadlines

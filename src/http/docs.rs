@@ -28,7 +28,10 @@ const SCHEME: &str = "botKey";
 
 /// The document of the public port.
 pub fn openapi() -> openapi::OpenApi {
-    let mut api = api::calls().merge(api::streams()).into_openapi();
+    let mut api = api::calls()
+        .merge(api::streams())
+        .merge(api::transfers())
+        .into_openapi();
     for item in api.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch];
         for operation in operations.into_iter().flatten() {
@@ -37,6 +40,7 @@ pub fn openapi() -> openapi::OpenApi {
     }
     let mut document = Document::openapi();
     document.merge(api);
+    document.merge(api::links().into_openapi());
     document.merge(webhook::paths());
     document
 }
@@ -51,6 +55,7 @@ pub fn openapi() -> openapi::OpenApi {
     tags(
         (name = "handovers", description = "Hand a user over to an agent, and see how it goes"),
         (name = "messages", description = "What the user says to the agent"),
+        (name = "attachments", description = "Files, both ways"),
         (name = "events", description = "What the agent says and does, for bots that pull"),
         (name = "webhooks", description = "What 8x8 calls"),
     ),
@@ -92,6 +97,11 @@ problems! {
     CallProblems = InvalidRequest, Unauthorized, Internal, StoreUnavailable;
     /// Of a call that looks at one handover.
     ReadProblems = InvalidRequest, Unauthorized, NotFound, Internal, StoreUnavailable;
+    /// Of a call that fetches a file.
+    DownloadProblems = Unauthorized, NotFound, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, Internal,
+        StoreUnavailable;
+    /// Of a link to a file.
+    LinkProblems = NotFound, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, Internal, StoreUnavailable;
     CreateProblems = InvalidRequest, Unauthorized, HandoverExists, TenantNotProvisioned, IdempotencyInProgress, IdempotencyMismatch,
         PayloadTooLarge, UnsupportedMediaType, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout,
         StoreUnavailable, Internal;
@@ -161,7 +171,11 @@ mod tests {
             ("/v1/handovers/{id}", "patch"),
             ("/v1/handovers/{id}/messages", "post"),
             ("/v1/handovers/{id}/typing", "post"),
+            ("/v1/handovers/{id}/thinking", "post"),
+            ("/v1/handovers/{id}/read-receipt", "post"),
             ("/v1/handovers/{id}/end", "post"),
+            ("/v1/handovers/{id}/attachments", "post"),
+            ("/v1/handovers/{id}/attachments/{attachmentId}", "get"),
             ("/v1/handovers/{id}/events", "get"),
             ("/v1/events", "get"),
         ] {

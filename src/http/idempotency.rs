@@ -44,6 +44,21 @@ pub(super) struct Call {
     key: Option<String>,
 }
 
+impl Call {
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key, when it came with one.
+    pub(super) fn key_for(&self, request_sha256: [u8; 32]) -> Option<Key> {
+        self.key.clone().map(|key| Key {
+            scope: self.method_and_path.clone(),
+            key,
+            request_sha256,
+        })
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Call {
     type Rejection = Refusal;
 
@@ -145,17 +160,12 @@ impl Once {
         Run: FnOnce(Option<Key>) -> Running + Send,
         Running: Future<Output = Result<Answer, Refused>> + Send,
     {
-        let Some(key) = self.call.key.clone() else {
+        let Some(key) = self.call.key_for(self.request_sha256) else {
             return match run(None).await {
                 Ok(answer) => Ok(answer.into_response()),
                 Err(Refused::Told(refusal)) => Err(self.completed(refusal)),
                 Err(Refused::KeyTaken(_)) => Err(in_progress()),
             };
-        };
-        let key = Key {
-            scope: self.call.method_and_path.clone(),
-            key,
-            request_sha256: self.request_sha256,
         };
         let _running = state.running.start(&self.bot.name, &key).map_err(|taken| match taken {
             Taken::SameRequest => in_progress(),
@@ -275,13 +285,13 @@ impl Once {
 
 /// What a refusal means for its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Kept,
     Freed,
     Open,
 }
 
-fn fate(refusal: &Problem) -> Fate {
+pub(super) fn fate(refusal: &Problem) -> Fate {
     match refusal.code {
         ProblemCode::HandoverExists
         | ProblemCode::HandoverEnded
@@ -304,7 +314,7 @@ fn fate(refusal: &Problem) -> Fate {
     }
 }
 
-fn mismatch() -> Refusal {
+pub(super) fn mismatch() -> Refusal {
     refused(
         ProblemCode::IdempotencyMismatch,
         "this Idempotency-Key was used for a request with another body; take a new key",

@@ -59,10 +59,13 @@ pub fn public_router(
     let calls = api::calls().with_state(api_state.clone()).layer(in_time);
     let in_time = middleware::from_fn_with_state((limits.request, metrics.clone()), webhook_in_time);
     let webhooks = webhook::routes().with_state(webhooks).layer(in_time);
-    let streams = api::streams().with_state(api_state);
+    let streams = api::streams().with_state(api_state.clone());
+    let transfers = api::transfers().merge(api::links()).with_state(api_state);
     let (router, _document) = calls.merge(webhooks).merge(streams).split_for_parts();
     let docs: Router = SwaggerUi::new("/docs").url("/openapi.json", docs::openapi()).into();
-    observed(router.merge(docs).layer(DefaultBodyLimit::max(limits.body)), metrics)
+    let limited = router.merge(docs).layer(DefaultBodyLimit::max(limits.body));
+    let (transfers, _document) = transfers.split_for_parts();
+    observed(limited.merge(transfers.layer(DefaultBodyLimit::disable())), metrics)
 }
 
 /// For the operator.

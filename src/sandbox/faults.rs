@@ -27,6 +27,16 @@ pub(crate) enum Stage {
     After,
 }
 
+/// What a change of a conversation that was accepted with 202 comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    /// What was asked for, and no event tells of it.
+    Silent,
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Rule {
@@ -46,6 +56,8 @@ pub(crate) struct Rule {
     pub(crate) delay: Duration,
     pub(crate) drop: Option<Stage>,
     pub(crate) hang: Option<Stage>,
+    /// For patch and put.
+    pub(crate) effect: Option<Effect>,
     #[serde(default)]
     pub(crate) duplicate: u32,
     #[serde(default)]

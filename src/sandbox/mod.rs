@@ -1,11 +1,11 @@
 //! A stand-in 8x8, as a real HTTP server: what the demo, bot developers and the tests talk to. It shares no code with
 //! the gateway, so that the two cannot agree by mistake.
 //!
-//! It serves the Chat Gateway API (`/chat-gateway/v1`: webhooks, channels, keys, conversations, messages), validates
+//! It serves the Chat Gateway API (`/chat-gateway/v1`: webhooks, channels, keys, conversations, messages, attachments), validates
 //! as strictly as 8x8's documentation reads, signs and repeats webhook events, and has agents that follow a script or
 //! the control API under `/sandbox`.
 //!
-//! Not built yet: attachments, card lists, post-agent assignments, schedules and statistics. They answer 404.
+//! Not built yet: post-agent assignments, schedules and statistics. They answer 404.
 //!
 //! # Control API
 //!

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use crate::chat_gateway::CopilotLink;
 use crate::delivery::DeliverySettings;
 use crate::domain::EventType;
 use crate::domain::TenantName;
@@ -48,6 +49,11 @@ pub struct BotSettings {
     pub max_age: Duration,
     #[serde(default = "duplicate")]
     pub duplicate: Duplicate,
+    /// Given to agents with each user; it may carry a token.
+    #[serde(default)]
+    pub copilot_url: Option<CopilotLink>,
+    #[serde(default = "agent_names")]
+    pub agent_names: AgentNames,
 }
 
 impl BotSettings {
@@ -101,10 +107,23 @@ choices! {
     }
 }
 
+choices! {
+    /// What a bot is told of an agent's name.
+    AgentNames {
+        Full = "full",
+        First = "first",
+        None = "none",
+    }
+}
+
 const fn max_age() -> Duration {
     Duration::from_hours(24)
 }
 
 const fn duplicate() -> Duplicate {
     Duplicate::Reject
+}
+
+const fn agent_names() -> AgentNames {
+    AgentNames::Full
 }

@@ -80,6 +80,9 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.add("message_limit", tenant.message_limit);
     lines.time("send_wait", tenant.send_wait);
     lines.time("message_deadline", tenant.message_deadline);
+    let limit = u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX);
+    lines.add("attachment_limit", bytesize::ByteSize::b(limit));
+    lines.list("attachment_types", &tenant.attachment_types);
     lines.list(
         "webhook.require",
         tenant.webhook.require.iter().copied().map(WebhookProof::as_str),
@@ -94,6 +97,8 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     );
     for (id, queue) in &tenant.queues {
         lines.maybe(&format!("queues.{id}.name"), queue.name.as_ref());
+        lines.maybe(&format!("queues.{id}.max_wait"), queue.max_wait.map(in_words));
+        lines.maybe(&format!("queues.{id}.fallback"), queue.fallback.as_ref());
     }
 }
 
@@ -114,6 +119,8 @@ fn bot(lines: &mut Lines, bot: &BotSettings) {
     lines.maybe("idle_timeout", bot.idle_timeout.map(in_words));
     lines.time("max_age", bot.max_age);
     lines.add("duplicate", bot.duplicate.as_str());
+    lines.maybe("copilot_url", bot.copilot_url.as_ref().map(|_link| MASK));
+    lines.add("agent_names", bot.agent_names.as_str());
 }
 
 const MASK: &str = "***";

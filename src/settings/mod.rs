@@ -16,6 +16,7 @@ mod shape;
 mod tenant;
 mod value;
 
+pub use bot::AgentNames;
 pub use bot::AuthKind;
 pub use bot::BotAuthSettings;
 pub use bot::BotSettings;

@@ -102,6 +102,7 @@ const TENANT: Shape = Shape {
 
 const BOT: Shape = Shape {
     required: &["tenant"],
+    secrets: &["copilot_url"],
     secret_lists: &["api_key_hashes", "callback_secrets"],
     tables: &[(
         "auth",

@@ -35,6 +35,12 @@ pub struct TenantSettings {
     /// How long 8x8 is tried with a message.
     #[serde(default = "message_deadline", deserialize_with = "crate::setting::duration")]
     pub message_deadline: Duration,
+    /// The largest file a bot may give 8x8.
+    #[serde(default = "attachment_limit", deserialize_with = "crate::setting::size")]
+    pub attachment_limit: usize,
+    /// Media types of files bots may give 8x8, such as `image/*`; any when empty.
+    #[serde(default, deserialize_with = "crate::setting::list")]
+    pub attachment_types: Vec<String>,
     #[serde(default)]
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
@@ -77,6 +83,11 @@ impl Default for TenantWebhookSettings {
 #[serde(default)]
 pub struct QueueSettings {
     pub name: Option<String>,
+    /// How long users wait in it before the fallback is tried, or the handover ends.
+    #[serde(deserialize_with = "crate::setting::optional_duration")]
+    pub max_wait: Option<Duration>,
+    /// The queue they go to then.
+    pub fallback: Option<String>,
 }
 
 choices! {
@@ -117,6 +128,10 @@ const fn message_limit() -> usize {
 
 const fn send_wait() -> Duration {
     Duration::from_secs(5)
+}
+
+const fn attachment_limit() -> usize {
+    20 * 1024 * 1024
 }
 
 const fn message_deadline() -> Duration {

@@ -20,6 +20,7 @@ use async_trait::async_trait;
 
 use crate::domain::AccountId;
 use crate::domain::BotName;
+use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
@@ -64,6 +65,9 @@ pub trait Store: Send + Sync {
 
     /// Settles calls that change nothing else.
     async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError>;
+
+    /// Changes what an open call says, so that what is known of it by now outlives the process.
+    async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError>;
 
     /// Keeps a signed webhook event that no handover is known for yet, or that could not be read (no conversation).
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError>;
@@ -112,6 +116,9 @@ pub trait Store: Send + Sync {
 
     /// Frees a key whose call did nothing, so that the same key may try again.
     async fn release_key(&self, bot: &BotName, scope: &str, key: &str) -> Result<(), StoreError>;
+
+    /// The key links are signed with: the one that was offered first, whoever offers another.
+    async fn link_key(&self, offered: [u8; 32]) -> Result<[u8; 32], StoreError>;
 
     /// Lanes with something to deliver that nobody holds, due at or before `until`, those that wait longest first.
     async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError>;

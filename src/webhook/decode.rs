@@ -199,12 +199,14 @@ fn attachment(json: &RawValue) -> Option<AttachmentSeen> {
             id: text(json)?,
             filename: None,
             content_type: None,
+            url: None,
         });
     };
     Some(AttachmentSeen {
         id: attachment.id("id")?,
         filename: attachment.id("fileName").or_else(|| attachment.id("filename")),
         content_type: attachment.id("type"),
+        url: None,
     })
 }
 

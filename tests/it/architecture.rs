@@ -7,7 +7,15 @@ use std::path::PathBuf;
 /// The floors, lowest first. A module sees what stands below it, and itself; never its own floor's other modules.
 const FLOORS: &[&[&str]] = &[
     &["domain"],
-    &["bus", "clock", "problem", "setting", "supervisor", "telemetry"],
+    &[
+        "attachment_links",
+        "bus",
+        "clock",
+        "problem",
+        "setting",
+        "supervisor",
+        "telemetry",
+    ],
     &["chat_gateway", "outbound", "store"],
     &["delivery", "provisioning", "webhook"],
     &["handovers"],

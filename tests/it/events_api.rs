@@ -16,19 +16,19 @@ use crate::support::world::World;
 
 /// A message of a stream of server-sent events.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Sent {
-    kind: String,
+pub(crate) struct Sent {
+    pub(crate) kind: String,
     id: Option<String>,
-    data: Value,
+    pub(crate) data: Value,
 }
 
-struct Stream {
+pub(crate) struct Stream {
     response: reqwest::Response,
     read: String,
 }
 
 impl Stream {
-    async fn open(client: &Client, path: &str, last_event_id: Option<&str>) -> Self {
+    pub(crate) async fn open(client: &Client, path: &str, last_event_id: Option<&str>) -> Self {
         let mut call = client.call(Method::GET, path).header("accept", "text/event-stream");
         if let Some(id) = last_event_id {
             call = call.header("last-event-id", id);
@@ -43,7 +43,7 @@ impl Stream {
     }
 
     /// The next message; `None` when the stream is over.
-    async fn next(&mut self) -> Option<Sent> {
+    pub(crate) async fn next(&mut self) -> Option<Sent> {
         tokio::time::timeout(PATIENCE, self.read_next()).await.unwrap()
     }
 
@@ -193,6 +193,8 @@ async fn a_stream_tells_the_log_then_what_happens_and_ends_with_the_handover() {
     world.eight.say(&conversation, "hello").await;
     let said = stream.next().await.unwrap();
     assert_eq!((said.kind.as_str(), said.id.as_deref()), ("message.created", Some("4")));
+    let stopped = stream.next().await.unwrap();
+    assert_eq!((stopped.kind.as_str(), &stopped.id), ("agent.typing", &None));
     world.eight.end(&conversation).await;
     assert_eq!(kinds(&stream.take(2).await), ["agent.left", "handover.ended"]);
     assert_eq!(stream.next().await, None);

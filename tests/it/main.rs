@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod attachments;
 mod callbacks;
 mod doctor;
 mod events_api;
@@ -18,6 +19,8 @@ mod passing;
 mod problems;
 mod process;
 mod provision;
+mod routing;
+mod signals;
 mod signatures;
 mod store_contract;
 mod support;

@@ -2,10 +2,9 @@
 
 use crate::commands::doctor::Doctor;
 use crate::commands::doctor::check::Check;
-use crate::commands::kept::Kept;
+use crate::commands::kept::Seen;
 use crate::commands::running::NotHeard;
 use crate::commands::serve::with_causes;
-use crate::store::Store as _;
 
 pub(super) async fn checks(doctor: &Doctor<'_>) -> Vec<Check> {
     vec![
@@ -63,12 +62,13 @@ async fn running(doctor: &Doctor<'_>) -> Check {
 
 async fn store(doctor: &Doctor<'_>) -> Check {
     const CHECK: &str = "store";
-    match &doctor.kept {
-        Ok(Kept::Open(store)) => match store.ping().await {
-            Ok(()) => Check::ok(CHECK, "it opens and takes writes"),
-            Err(error) => Check::fail(CHECK, with_causes(&error), "see the disk, and who may write there"),
-        },
-        Ok(Kept::Held) => match doctor.admin.readiness().await {
+    match &doctor.store {
+        Seen::Free(Ok(()), _) => Check::ok(CHECK, "it opens and takes writes"),
+        Seen::Free(Err(why), _) | Seen::Unusable(why) => {
+            Check::fail(CHECK, why.as_str(), "see store.url, the disk, and who may write there")
+        }
+        Seen::Missing => Check::ok(CHECK, "there is none yet, it is made at the start"),
+        Seen::Held => match doctor.admin.readiness().await {
             Some((true, _)) => Check::ok(CHECK, "the running gateway has it and writes to it"),
             Some((false, text)) => Check::fail(
                 CHECK,
@@ -81,7 +81,5 @@ async fn store(doctor: &Doctor<'_>) -> Check {
                 "see which, and admin.listen",
             ),
         },
-        Ok(Kept::Missing) => Check::ok(CHECK, "there is none yet, it is made at the start"),
-        Err(why) => Check::fail(CHECK, why.as_str(), "see store.url, the disk, and who may write there"),
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::commands::cli::complain;
 use crate::commands::hide::Hide;
 use crate::commands::kept;
-use crate::commands::kept::Kept;
+use crate::commands::kept::Seen;
 use crate::commands::running::AdminPort;
 use crate::commands::running::NotHeard;
 use crate::commands::running::Status;
@@ -26,7 +26,6 @@ use crate::delivery::Probe;
 use crate::domain::TenantName;
 use crate::outbound;
 use crate::settings::Settings;
-use crate::store::Store as _;
 use crate::store::TenantState;
 
 use check::Check;
@@ -59,7 +58,7 @@ struct Doctor<'a> {
     admin: AdminPort,
     /// Of the gateway that runs here, if one does.
     status: Result<Status, NotHeard>,
-    kept: Result<Kept, String>,
+    store: Seen,
 }
 
 pub(super) async fn run(args: DoctorArgs, settings: Settings) -> ExitCode {
@@ -109,14 +108,14 @@ impl<'a> Doctor<'a> {
         let admin = AdminPort::new(settings).map_err(|error| with_causes(&error))?;
         let status = admin.status().await;
         let is_running = !matches!(status, Err(NotHeard::NotRunning(_)));
-        let kept = kept::open(settings, &clock, false, is_running).await;
+        let store = kept::look(settings, &clock, is_running).await;
         Ok(Self {
             settings,
             only: args.tenant.as_deref().map(TenantName::new),
             client: outbound::for_chat_gateway(&settings.outbound).map_err(|error| with_causes(&error))?,
             admin,
             status,
-            kept: kept.map_err(|error| with_causes(&error)),
+            store,
             clock,
         })
     }
@@ -149,10 +148,10 @@ impl<'a> Doctor<'a> {
     }
 
     /// What is kept of a tenant, where it can be read.
-    async fn state(&self, tenant: &TenantName) -> TenantState {
-        match &self.kept {
-            Ok(Kept::Open(store)) => store.tenant_state(tenant).await.unwrap_or_default(),
-            Ok(Kept::Held | Kept::Missing) | Err(_) => TenantState::default(),
+    fn state(&self, tenant: &TenantName) -> TenantState {
+        match &self.store {
+            Seen::Free(_, states) => states.get(tenant).cloned().unwrap_or_default(),
+            Seen::Held | Seen::Missing | Seen::Unusable(_) => TenantState::default(),
         }
     }
 }

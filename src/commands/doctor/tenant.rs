@@ -58,7 +58,7 @@ pub(super) async fn checks(doctor: &Doctor<'_>, name: &TenantName, tenant: &Tena
             return checks;
         }
     }
-    let state = doctor.state(name).await;
+    let state = doctor.state(name);
     let wanted = app::wanted(doctor.settings, name, tenant);
     match &wanted {
         Some(wanted) => checks.extend(registration(doctor, &gateway, wanted, name, &state).await),

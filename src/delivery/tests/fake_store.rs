@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::domain::AccountId;
 use crate::domain::BotName;
+use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::EventContext;
 use crate::domain::EventId;
@@ -280,6 +281,12 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn prune(&self, _: Timestamp, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        panic!("not asked")
+    }
+    async fn rewrite_call(&self, _: CallRecord) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn link_key(&self, _: [u8; 32]) -> Result<[u8; 32], StoreError> {
         panic!("not asked")
     }
     async fn ping(&self) -> Result<(), StoreError> {

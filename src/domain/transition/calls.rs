@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::domain::AskedBy;
 use crate::domain::AuthorType;
 use crate::domain::Call;
+use crate::domain::CallId;
 use crate::domain::EndHandover;
 use crate::domain::EndReason;
 use crate::domain::EventType;
@@ -21,9 +23,10 @@ use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::transition::Refused;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::routing;
 
 /// A re-route or a change of the user is worth carrying out for this long.
-const UPDATE_FOR: Duration = Duration::from_mins(2);
+pub(super) const UPDATE_FOR: Duration = Duration::from_mins(2);
 
 /// Messages, typing and the end go where a conversation stands.
 pub fn allowed(state: State) -> Result<(), Refused> {
@@ -68,19 +71,27 @@ pub(super) fn update(change: &mut Change<'_>, update: UpdateHandover) -> Result<
     if update.queue_id.is_some() && !matches!(change.state(), State::Queued | State::Bot) {
         return Err(Refused::NotActive);
     }
-    change.call(
+    let call = change.call(
         Call::Update {
-            queue_id: update.queue_id,
+            queue_id: update.queue_id.clone(),
             user: update.user.map(Box::new),
+            asked_by: AskedBy::Bot,
         },
         UPDATE_FOR,
     );
+    if let Some(queue) = update.queue_id {
+        let plan = change.progress.routing.plan_from(&queue, update.chain);
+        routing::want(change, queue, call, plan, AskedBy::Bot);
+    }
     Ok(())
 }
 
-/// 8x8 took what is new of the user.
-pub(super) fn updated(change: &mut Change<'_>, user: User) {
-    change.progress.user = Arc::new(change.progress.user.merged(user));
+/// 8x8 took what is new of the user, and the wish for another queue if there was one.
+pub(super) fn updated(change: &mut Change<'_>, call: &CallId, user: Option<Box<User>>) {
+    if let Some(user) = user {
+        change.progress.user = Arc::new(change.progress.user.merged(*user));
+    }
+    routing::taken(change, call);
 }
 
 pub(super) fn end(change: &mut Change<'_>, end: EndHandover) -> Result<(), Refused> {

@@ -86,14 +86,16 @@ impl<'a> Change<'a> {
         self.ephemeral.push(event);
     }
 
-    pub(super) fn call(&mut self, call: Call, for_at_most: std::time::Duration) {
+    pub(super) fn call(&mut self, call: Call, for_at_most: std::time::Duration) -> CallId {
+        let id = CallId::generate(self.now);
         self.calls.push(CallRecord {
-            id: CallId::generate(self.now),
+            id: id.clone(),
             handover: self.before.id().clone(),
             call,
             created_at: self.now,
             deadline: self.now.plus(for_at_most),
         });
+        id
     }
 
     pub(super) fn record(&mut self, message: MessageRecord) {
@@ -159,6 +161,7 @@ impl<'a> Change<'a> {
         self.progress.state = state;
         self.progress.ended_at = Some(self.now);
         self.progress.queued_since = None;
+        self.progress.routing.rest();
         self.progress.ask_at = None;
         self.progress.end_requested = None;
     }

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use crate::domain::EndReason;
 use crate::domain::Handover;
-use crate::domain::RawJson;
 use crate::domain::State;
 use crate::domain::Timestamp;
 use crate::domain::transition::Answer;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::problem;
+use crate::domain::transition::routing;
 use crate::domain::transition::webhook;
 
 /// A transfer that is known to go on is asked about this often.
 const TRANSFER_CHECK: Duration = Duration::from_mins(1);
 /// So many answers that say neither yes nor no end the handover: nobody is there.
 const ASK_AT_MOST: u8 = 3;
+const NEVER_ANSWERED: &str = "8x8 never said whether it took the conversation, and the handover's maxAge has passed";
 
 /// The earliest moment at which `due` or a question to 8x8 has something to do; `None` when it is over.
 pub fn next_deadline(handover: &Handover) -> Option<Timestamp> {
@@ -26,6 +28,7 @@ pub fn next_deadline(handover: &Handover) -> Option<Timestamp> {
         queue(handover),
         idle(handover),
         handover.progress.ask_at,
+        routing::next_deadline(handover),
     ]
     .into_iter()
     .flatten()
@@ -42,10 +45,10 @@ pub(super) fn due(change: &mut Change<'_>) {
     } else if passed(idle(handover)) {
         EndReason::IdleTimeout
     } else {
-        return;
+        return routing::due(change);
     };
     match change.state() {
-        State::Creating => change.fail(&never_answered()),
+        State::Creating => change.fail(&problem::never_answered(NEVER_ANSWERED)),
         State::Queued | State::Active | State::Transferring | State::Bot => change.end_and_leave(reason, None),
         State::Ended | State::Failed => {}
     }
@@ -91,8 +94,12 @@ fn transferring(change: &mut Change<'_>, answer: Answer) {
 }
 
 fn ask_again(change: &mut Change<'_>) {
-    let grace = change.before().facts.timers.transfer_grace.max(Duration::from_secs(1));
-    change.progress.ask_at = Some(change.now.plus(grace));
+    change.progress.ask_at = Some(change.now.plus(settling(change)));
+}
+
+/// How long what 8x8 says may be behind what it does.
+pub(super) fn settling(change: &Change<'_>) -> Duration {
+    change.before().facts.timers.transfer_grace.max(Duration::from_secs(1))
 }
 
 fn max_age(handover: &Handover) -> Timestamp {
@@ -111,16 +118,4 @@ fn idle(handover: &Handover) -> Option<Timestamp> {
         }
         State::Creating | State::Queued | State::Ended | State::Failed => None,
     }
-}
-
-fn never_answered() -> RawJson {
-    let problem = serde_json::json!({
-        "type": "urn:handover-gateway:problem:upstream-timeout",
-        "title": "8x8 did not answer in time",
-        "status": 504,
-        "code": "upstream-timeout",
-        "detail": "8x8 never said whether it took the conversation, and the handover's maxAge has passed",
-    });
-    #[expect(clippy::expect_used, reason = "a constant of strings and numbers")]
-    RawJson::of(&problem).expect("a constant serialises")
 }

@@ -7,6 +7,8 @@ mod calls;
 mod change;
 mod deadlines;
 mod next;
+mod problem;
+mod routing;
 mod webhook;
 
 pub use calls::allowed;
@@ -16,6 +18,9 @@ pub use next::Answer;
 pub use next::Input;
 pub use next::Refused;
 pub use next::next;
+pub use routing::Whereabouts;
 
+#[cfg(test)]
+mod routing_tests;
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,10 @@
 use thiserror::Error;
 
 use crate::domain::AgentRef;
+use crate::domain::AskedBy;
+use crate::domain::CallId;
 use crate::domain::ConversationId;
 use crate::domain::EndHandover;
-use crate::domain::EventType;
 use crate::domain::Handover;
 use crate::domain::MessageId;
 use crate::domain::MessageStatus;
@@ -19,6 +20,8 @@ use crate::domain::transition::Transition;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines;
+use crate::domain::transition::routing;
+use crate::domain::transition::routing::Whereabouts;
 use crate::domain::transition::webhook;
 
 /// Everything that can happen to a handover.
@@ -32,10 +35,17 @@ pub enum Input {
     NotCreated(RawJson),
     Send(SendMessage),
     Update(UpdateHandover),
-    /// 8x8 took a change of the user.
-    Updated(Box<User>),
-    /// A change that 8x8 did not carry out.
-    UpdateFailed(RawJson),
+    /// 8x8 took a change: what is new of the user holds, whether the queue is another has yet to be seen.
+    Updated {
+        call: CallId,
+        user: Option<Box<User>>,
+    },
+    /// 8x8 did not take a change.
+    UpdateFailed {
+        call: CallId,
+        asked_by: AskedBy,
+        problem: RawJson,
+    },
     End(EndHandover),
     /// The fate of a message changed after the bot was answered.
     MessageFate {
@@ -43,10 +53,17 @@ pub enum Input {
         client_message_id: Option<String>,
         status: MessageStatus,
     },
+    /// Who types now, as far as 8x8's last word still counts.
+    Typing {
+        users: RawJson,
+        active: bool,
+    },
     /// A timer may be due; which one is decided by the time.
     Deadline,
     /// 8x8 was asked whether the conversation goes on.
     Asked(Answer),
+    /// 8x8 was asked where the user is, after a change of queue that no event has told.
+    Looked(Whereabouts),
 }
 
 /// What 8x8 said of a conversation whose last agent left.
@@ -79,10 +96,12 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,
         Input::Update(update) => calls::update(&mut change, update)?,
-        Input::Updated(user) => calls::updated(&mut change, *user),
-        Input::UpdateFailed(problem) => {
-            change.log(EventType::UpdateFailed, &serde_json::json!({"problem": problem}));
-        }
+        Input::Updated { call, user } => calls::updated(&mut change, &call, user),
+        Input::UpdateFailed {
+            call,
+            asked_by,
+            problem,
+        } => routing::refused(&mut change, &call, asked_by, &problem),
         Input::End(end) => calls::end(&mut change, end)?,
         Input::MessageFate {
             message,
@@ -91,8 +110,10 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         } => {
             calls::fate(&mut change, &message, client_message_id.as_deref(), status);
         }
+        Input::Typing { users, active } => webhook::types(&mut change, &users, active),
         Input::Deadline => deadlines::due(&mut change),
         Input::Asked(answer) => deadlines::asked(&mut change, answer),
+        Input::Looked(seen) => routing::looked(&mut change, seen),
     }
     Ok(change.finish())
 }

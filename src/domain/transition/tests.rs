@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::domain::transition::*;
 use crate::domain::*;
 
-const START: Timestamp = Timestamp::from_millis(1_763_640_000_000);
+pub(super) const START: Timestamp = Timestamp::from_millis(1_763_640_000_000);
 
-fn facts() -> Facts {
+pub(super) fn facts() -> Facts {
     Facts {
         id: HandoverId::generate(START),
         tenant: TenantName::new("acme"),
@@ -32,16 +32,16 @@ fn facts() -> Facts {
 }
 
 /// A handover walked through inputs, each a second after the last.
-struct Walk {
-    handover: Handover,
-    now: Timestamp,
-    events: Vec<HandoverEvent>,
+pub(super) struct Walk {
+    pub(super) handover: Handover,
+    pub(super) now: Timestamp,
+    pub(super) events: Vec<HandoverEvent>,
     ephemeral: Vec<HandoverEvent>,
-    calls: Vec<Call>,
+    pub(super) calls: Vec<Call>,
 }
 
 impl Walk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let handover = Handover::creating(facts(), User::default());
         Self {
             handover,
@@ -52,7 +52,7 @@ impl Walk {
         }
     }
 
-    fn to(state: State) -> Self {
+    pub(super) fn to(state: State) -> Self {
         let walk = Self::new();
         match state {
             State::Creating => walk,
@@ -70,12 +70,12 @@ impl Walk {
         }
     }
 
-    fn and(mut self, input: Input) -> Self {
+    pub(super) fn and(mut self, input: Input) -> Self {
         self.apply(input).expect("the input is allowed");
         self
     }
 
-    fn apply(&mut self, input: Input) -> Result<(), Refused> {
+    pub(super) fn apply(&mut self, input: Input) -> Result<(), Refused> {
         self.now = self.now.plus(Duration::from_secs(1));
         let next = next(&self.handover, input, self.now)?;
         assert_eq!(next.changed, next.next.progress != self.handover.progress);
@@ -91,21 +91,21 @@ impl Walk {
         Ok(())
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.handover.state()
     }
 
-    fn told(&self) -> Vec<&'static str> {
+    pub(super) fn told(&self) -> Vec<&'static str> {
         self.events.iter().map(|event| event.kind.as_str()).collect()
     }
 
-    fn after(mut self, wait: Duration) -> Self {
+    pub(super) fn after(mut self, wait: Duration) -> Self {
         self.now = self.now.plus(wait);
         self
     }
 }
 
-fn webhook(kind: WebhookKind, at: i64) -> Input {
+pub(super) fn webhook(kind: WebhookKind, at: i64) -> Input {
     let timestamp = Some(START.as_millis() + at);
     Input::Webhook(WebhookEvent {
         conversation: ConversationId::parse("c-1").unwrap(),
@@ -118,30 +118,30 @@ fn webhook(kind: WebhookKind, at: i64) -> Input {
     })
 }
 
-fn agent(id: &str) -> AgentRef {
+pub(super) fn agent(id: &str) -> AgentRef {
     AgentRef {
         id: id.to_owned(),
         name: None,
     }
 }
 
-fn created() -> Input {
+pub(super) fn created() -> Input {
     Input::Created(ConversationId::parse("c-1").unwrap())
 }
 
-fn not_created() -> Input {
+pub(super) fn not_created() -> Input {
     Input::NotCreated(RawJson::parse("{}").unwrap())
 }
 
-fn joined(id: &str, at: i64) -> Input {
+pub(super) fn joined(id: &str, at: i64) -> Input {
     webhook(WebhookKind::AgentJoined(agent(id)), at)
 }
 
-fn left(id: &str, at: i64) -> Input {
+pub(super) fn left(id: &str, at: i64) -> Input {
     webhook(WebhookKind::AgentLeft(agent(id)), at)
 }
 
-fn queued(at: i64) -> Input {
+pub(super) fn queued(at: i64) -> Input {
     webhook(
         WebhookKind::Queued(Queue {
             id: "102".to_owned(),
@@ -151,11 +151,11 @@ fn queued(at: i64) -> Input {
     )
 }
 
-fn transfer(at: i64) -> Input {
+pub(super) fn transfer(at: i64) -> Input {
     webhook(WebhookKind::Transfer, at)
 }
 
-fn update(state: ConversationState, agent_id: Option<&str>, fingerprint: u64, at: i64) -> Input {
+pub(super) fn update(state: ConversationState, agent_id: Option<&str>, fingerprint: u64, at: i64) -> Input {
     let update = ConversationUpdate {
         state: Some(state),
         agent: agent_id.map(agent),
@@ -167,7 +167,7 @@ fn update(state: ConversationState, agent_id: Option<&str>, fingerprint: u64, at
     webhook(WebhookKind::ConversationUpdate(update), at)
 }
 
-fn message(sender_type: &str, is_echo: bool, at: i64) -> Input {
+pub(super) fn message(sender_type: &str, is_echo: bool, at: i64) -> Input {
     let seen = MessageSeen {
         is_echo,
         sender_type: sender_type.to_owned(),
@@ -179,7 +179,7 @@ fn message(sender_type: &str, is_echo: bool, at: i64) -> Input {
     webhook(WebhookKind::Message(seen), at)
 }
 
-fn end() -> Input {
+pub(super) fn end() -> Input {
     Input::End(EndHandover {
         reason: EndReason::BotEnded,
         message: None,
@@ -202,6 +202,7 @@ fn send() -> Input {
 fn reroute() -> Input {
     Input::Update(UpdateHandover {
         queue_id: Some("102".to_owned()),
+        chain: Vec::new(),
         user: None,
     })
 }
@@ -209,6 +210,7 @@ fn reroute() -> Input {
 fn tell_user() -> Input {
     Input::Update(UpdateHandover {
         queue_id: None,
+        chain: Vec::new(),
         user: Some(User {
             name: Some("Jim".to_owned()),
             ..User::default()
@@ -255,10 +257,14 @@ fn fate() -> Input {
 }
 
 fn problem() -> Input {
-    Input::UpdateFailed(RawJson::parse("{}").unwrap())
+    Input::UpdateFailed {
+        call: CallId::generate(START),
+        asked_by: AskedBy::Bot,
+        problem: RawJson::parse("{}").unwrap(),
+    }
 }
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 25] = [
     "created",
     "not created",
     "queued",
@@ -279,8 +285,11 @@ const NAMES: [&str; 22] = [
     "end",
     "fate",
     "update failed",
+    "types no more",
     "deadline",
     "asked",
+    "taken",
+    "looked",
 ];
 
 fn input(name: &str) -> Input {
@@ -305,8 +314,17 @@ fn input(name: &str) -> Input {
         "end" => end(),
         "fate" => fate(),
         "update failed" => problem(),
+        "types no more" => Input::Typing {
+            users: RawJson::parse("[]").unwrap(),
+            active: false,
+        },
         "deadline" => Input::Deadline,
         "asked" => Input::Asked(Answer::Over),
+        "taken" => Input::Updated {
+            call: CallId::generate(START),
+            user: None,
+        },
+        "looked" => Input::Looked(Whereabouts::Over),
         other => panic!("no such input: {other}"),
     }
 }
@@ -433,8 +451,12 @@ fn table(name: &str) -> [&'static str; 7] {
             "ended handover.update_failed late",
             "failed handover.update_failed late",
         ],
+        "types no more" => ["-", "-", "-", "-", "-", "-", "-"],
         "deadline" => ["-", "-", "-", "-", "-", "-", "-"],
         "asked" => ["-", "-", "-", "-", "-", "-", "-"],
+        // Nobody asked for another queue.
+        "taken" => ["-", "-", "-", "-", "-", "-", "-"],
+        "looked" => ["-", "-", "-", "-", "-", "-", "-"],
         other => panic!("no row for {other}"),
     }
 }
@@ -667,7 +689,10 @@ fn what_8x8_took_of_the_user_is_merged() {
     };
     let walk = Walk::to(State::Active).and(tell_user());
     assert_eq!(walk.handover.progress.user.name, None, "8x8 has not taken it yet");
-    let walk = walk.and(Input::Updated(Box::new(changes)));
+    let walk = walk.and(Input::Updated {
+        call: CallId::generate(START),
+        user: Some(Box::new(changes)),
+    });
     assert_eq!(walk.handover.progress.user.name.as_deref(), Some("Jim"));
 }
 

@@ -20,6 +20,7 @@ use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
 use crate::domain::transition::change::Change;
+use crate::domain::transition::routing;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
 pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
@@ -73,6 +74,7 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.conversation = Some(conversation);
     change.progress.state = State::Queued;
     change.progress.queued_since = Some(change.now);
+    change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
     if let Some(end) = end {
@@ -146,6 +148,7 @@ fn enter(change: &mut Change<'_>, agent: &AgentRef, at: i64) -> bool {
                 change.progress.state = State::Active;
                 change.progress.agent_joined_at.get_or_insert(change.now);
                 change.progress.queued_since = None;
+                change.progress.routing.rest();
                 change.progress.transfer_seen = false;
                 change.progress.ask_at = None;
                 change.progress.asked = 0;
@@ -185,8 +188,10 @@ fn left(change: &mut Change<'_>, told: &Telling<'_>, agent: &AgentRef) {
 }
 
 fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
-    let old = is_old(change, told.at);
-    match change.state() {
+    let old = is_old(change, told.at) || routing::is_old(change, told.at);
+    let state = change.state();
+    let known = !old && routing::queued(change, &queue.id, told.at);
+    match state {
         State::Queued if !old => change.progress.queue = Some(queue.clone()),
         State::Bot if !old => {
             change.progress.state = State::Queued;
@@ -208,7 +213,9 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
         | State::Ended
         | State::Failed => {}
     }
-    change.log(EventType::HandoverQueued, &told.with("queue", queue));
+    if !known {
+        change.log(EventType::HandoverQueued, &told.with("queue", queue));
+    }
 }
 
 fn transfer(change: &mut Change<'_>, told: &Telling<'_>) {
@@ -253,12 +260,10 @@ fn conversation_update(change: &mut Change<'_>, told: &Telling<'_>, update: Conv
         told.joined(change, agent);
     }
     if let Some(id) = update.queue_id
-        && change.state() == State::Queued
         && !old
-        && change.progress.queue.as_ref().is_none_or(|queue| queue.id != id)
+        && !routing::is_old(change, told.at)
     {
-        // Re-routed. QUEUED tells it with the queue's name, if it comes.
-        change.progress.queue = Some(Queue { id, name: None });
+        routing::assigned(change, id, told.at);
     }
     match change.progress.conversation_seen.replace(update.fingerprint) {
         Some(seen) if seen != update.fingerprint => {
@@ -298,6 +303,7 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
     if message.sender_type == "agent" {
         // Somebody is there, though the join was not told yet: the wait in the queue is over.
         change.progress.queued_since = None;
+        change.progress.routing.since = None;
     }
     let said = Said {
         id,
@@ -321,6 +327,21 @@ fn is_echo(state: State, message: &MessageSeen) -> bool {
         "agent" | "system" => false,
         "user" => state != State::Bot || message.is_echo,
         _ => message.is_echo,
+    }
+}
+
+/// Who types without an event of 8x8's to tell it by.
+pub(super) fn types(change: &mut Change<'_>, users: &RawJson, active: bool) {
+    #[derive(Serialize)]
+    struct Typing<'a> {
+        active: bool,
+        users: &'a RawJson,
+    }
+    if change.state().is_live() {
+        change.tell(
+            EventType::AgentTyping,
+            &serde_json::json!({"typing": Typing { active, users }}),
+        );
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use crate::domain::RawJson;
@@ -12,6 +11,9 @@ use crate::handovers::OpenHandover;
 use crate::http::api::CheckCallbackUrl;
 use crate::http::api::faults::Faults;
 use crate::http::api::history::HistoryBody;
+use crate::http::api::queues_body;
+use crate::http::api::queues_body::QueueBody;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::api::user_body::check_added_properties;
 use crate::http::problem::Refusal;
@@ -52,9 +54,9 @@ pub(in crate::http) struct CreateBody {
     #[schema(example = "ignore")]
     availability: Option<String>,
     timers: Option<TimersBody>,
+    /// Where the user waits when nobody comes in `queueId`, in order; without `queueId` the first of them is it. At most 10.
     #[serde(default)]
-    #[schema(ignore)]
-    queues: Vec<IgnoredAny>,
+    queues: Vec<QueueBody>,
     /// Only `false`.
     hand_back: Option<bool>,
 }
@@ -97,20 +99,24 @@ impl CreateBody {
         if queue_id.is_some() && assigned.is_some() && queue_id != assigned {
             faults.add("/assignment/id", "names another queue than `queueId`; give one of them");
         }
-        not_built_yet(self.availability.as_deref(), &self.queues, self.hand_back, &mut faults);
+        not_built_yet(self.availability.as_deref(), self.hand_back, &mut faults);
+        let queue_id = queue_id.or(assigned);
+        let queues = queues_body::check(self.queues, queue_id.as_deref(), &bot.tenant, &mut faults);
         let callback_url = self.callback_url.and_then(|url| {
             let checked = callback_urls.check(&bot.name, url.trim());
             checked.map_err(|message| faults.add("/callbackUrl", message)).ok()
         });
-        let user = self.user.check(&mut faults);
-        check_added_properties(&user, self.properties.as_ref(), &mut faults);
+        let own = Own::of(&bot);
+        let user = self.user.check(own, &mut faults);
+        check_added_properties(&user, self.properties.as_ref(), own, &mut faults);
         let open = OpenHandover {
             user,
             history: self
                 .history
                 .unwrap_or_default()
                 .check(bot.tenant.message_limit, &mut faults),
-            queue_id: queue_id.or(assigned),
+            queue_id: queues.first().map(|stop| stop.id.clone()).or(queue_id),
+            queues,
             channel_id: faults.id("/channelId", self.channel_id),
             callback_url,
             bot_session_id: faults.id("/botSessionId", self.bot_session_id),
@@ -132,14 +138,11 @@ fn assigned_queue(assignment: AssignmentBody, faults: &mut Faults) -> Option<Str
     faults.id("/assignment/id", Some(assignment.id))
 }
 
-fn not_built_yet(availability: Option<&str>, queues: &[IgnoredAny], hand_back: Option<bool>, faults: &mut Faults) {
+fn not_built_yet(availability: Option<&str>, hand_back: Option<bool>, faults: &mut Faults) {
     match availability {
         None | Some("ignore") => {}
         Some("require") => faults.add("/availability", "`require` is not supported yet; use `ignore`"),
         Some(_) => faults.add("/availability", "must be `ignore`"),
-    }
-    if !queues.is_empty() {
-        faults.add("/queues", "a list of queues is not supported yet; use `queueId`");
     }
     if hand_back == Some(true) {
         faults.add(

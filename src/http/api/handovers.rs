@@ -17,6 +17,7 @@ use crate::http::ApiState;
 use crate::http::answer::Answer;
 use crate::http::api::create_body::CreateBody;
 use crate::http::api::update_body::UpdateBody;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::check_merged_properties;
 use crate::http::api::view::HandoverListView;
 use crate::http::api::view::HandoverView;
@@ -147,10 +148,11 @@ pub(in crate::http) async fn update(
     HandoverPath(id): HandoverPath,
     body: JsonBody<UpdateBody>,
 ) -> Result<Response, Refusal> {
-    let update = body.value.check()?;
+    let own = Own::of(&bot);
+    let update = body.value.check(own, &bot.tenant)?;
     if let Some(changes) = &update.user {
         let known = state.handovers.get(&bot.name, &id).await?.progress.user;
-        check_merged_properties(&known, changes)?;
+        check_merged_properties(&known, changes, own)?;
     }
     let handover = state.handovers.update(&bot, &id, update).await?;
     respond(StatusCode::ACCEPTED, &HandoverView::of(&handover))

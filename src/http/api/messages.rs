@@ -1,4 +1,4 @@
-//! `/v1/handovers/{id}/messages` and `/typing`: what the user says, and that they are about to.
+//! `/v1/handovers/{id}/messages`: what the user says.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -26,7 +26,6 @@ use crate::http::bot_auth::CallingBot;
 use crate::http::docs::CommandProblems;
 use crate::http::extract::HandoverPath;
 use crate::http::extract::JsonBody;
-use crate::http::extract::OptionalJsonBody;
 use crate::http::idempotency::Call;
 use crate::http::idempotency::Once;
 use crate::http::idempotency::once;
@@ -76,15 +75,6 @@ pub(in crate::http) enum StatusName {
     Failed,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = Typing)]
-pub(in crate::http) struct TypingBody {
-    /// The user when not given.
-    #[schema(value_type = Option<Author>)]
-    author_type: Option<AuthorType>,
-}
-
 /// Post a message to the agent
 ///
 /// Recorded first, then posted to 8x8 in order of arrival; the answer waits a little for 8x8's.
@@ -114,32 +104,6 @@ pub(in crate::http) async fn post(
             told,
             ..posted(&id, &sent.message, sent.status)?
         })
-    })
-    .await
-}
-
-/// Tell the agent that the user is typing
-///
-/// At most once, and only while no message waits for 8x8.
-#[utoipa::path(
-    post, path = "/v1/handovers/{id}/typing", tag = "messages", operation_id = "typing",
-    params(("id" = String, Path, description = "the handover's id")),
-    request_body = Option<TypingBody>,
-    responses((status = 204, description = "Told, or not worth telling"), CommandProblems),
-)]
-pub(in crate::http) async fn typing(
-    State(state): State<ApiState>,
-    CallingBot(bot): CallingBot,
-    HandoverPath(id): HandoverPath,
-    call: Call,
-    OptionalJsonBody(body): OptionalJsonBody<TypingBody>,
-) -> Result<Response, Refusal> {
-    let author = body.value.author_type.unwrap_or(AuthorType::User);
-    let keyed = Once::change_of(&id, &bot, call, body.sha256);
-    let handovers = state.handovers.clone();
-    once(&state, keyed, async move |_key| {
-        handovers.typing(&bot, &id, author).await?;
-        Ok(Answer::empty(id))
     })
     .await
 }

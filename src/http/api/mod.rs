@@ -2,6 +2,7 @@
 
 mod all_events;
 mod create_body;
+mod download;
 mod end;
 mod event_list;
 mod events;
@@ -11,9 +12,14 @@ mod handovers;
 mod history;
 mod language;
 mod messages;
+mod multipart;
+mod queues_body;
 mod routes;
+mod signals;
 mod state;
 mod update_body;
+mod upload;
+mod upload_key;
 mod user_body;
 mod view;
 
@@ -21,6 +27,8 @@ pub(super) use handovers::accepted;
 pub(super) use handovers::created;
 pub(super) use messages::posted;
 pub(super) use routes::calls;
+pub(super) use routes::links;
 pub(super) use routes::streams;
+pub(super) use routes::transfers;
 pub use state::ApiState;
 pub use state::CheckCallbackUrl;

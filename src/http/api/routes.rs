@@ -5,18 +5,35 @@ use utoipa_axum::routes;
 
 use crate::http::ApiState;
 use crate::http::api::all_events;
+use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::signals;
+use crate::http::api::upload;
 
 pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(handovers::create, handovers::list))
         .routes(routes!(handovers::get, handovers::update))
         .routes(routes!(messages::post))
-        .routes(routes!(messages::typing))
+        .routes(routes!(signals::typing))
+        .routes(routes!(signals::thinking))
+        .routes(routes!(signals::read_receipt))
         .routes(routes!(end::end))
+}
+
+/// Files: bounded by their own pauses and sizes.
+pub(in crate::http) fn transfers() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(upload::upload))
+        .routes(routes!(download::download))
+}
+
+/// What a link opens without a key.
+pub(in crate::http) fn links() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(download::open))
 }
 
 /// Long polls and streams.

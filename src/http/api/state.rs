@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::bus::Bus;
 use crate::clock::Clock;
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub supervisor: Supervisor,
     pub running: RunningKeys,
     pub callback_urls: CheckCallbackUrl,
+    /// The longest pause in the sending or fetching of a file.
+    pub pause: Duration,
 }
 
 /// Whether a bot may be called back at an address: the address as it is to be called, or what is wrong with it, as the

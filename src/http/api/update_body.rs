@@ -4,7 +4,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::UpdateHandover;
+use crate::handovers::Tenant;
 use crate::http::api::faults::Faults;
+use crate::http::api::user_body::Own;
 use crate::http::api::user_body::UserBody;
 use crate::http::problem::Refusal;
 
@@ -21,14 +23,16 @@ pub(in crate::http) struct UpdateBody {
 }
 
 impl UpdateBody {
-    pub(super) fn check(self) -> Result<UpdateHandover, Refusal> {
+    pub(super) fn check(self, own: Own, tenant: &Tenant) -> Result<UpdateHandover, Refusal> {
         let mut faults = Faults::default();
         if self.queue_id.is_none() && self.user.is_none() {
             faults.add("", "must have `queueId` or `user`");
         }
+        let queue_id = faults.id("/queueId", self.queue_id);
         let update = UpdateHandover {
-            queue_id: faults.id("/queueId", self.queue_id),
-            user: self.user.map(|user| user.check(&mut faults)),
+            chain: queue_id.as_deref().map(|id| tenant.chain(id)).unwrap_or_default(),
+            queue_id,
+            user: self.user.map(|user| user.check(own, &mut faults)),
         };
         faults.or(update)
     }

@@ -5,18 +5,37 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use utoipa::ToSchema;
 
+use crate::chat_gateway::COPILOT_PROPERTY;
+use crate::chat_gateway::HANDOVER_PROPERTY;
 use crate::domain::Property;
 use crate::domain::RawJson;
 use crate::domain::User;
+use crate::handovers::Bot;
 use crate::http::api::faults::Faults;
 use crate::http::api::language::code_of;
 use crate::http::problem::Refusal;
 
-/// Of 8x8's 30 properties one is the gateway's own.
-const MOST_PROPERTIES: usize = 29;
+/// 8x8 takes so many, with the gateway's own.
+const MOST_PROPERTIES: usize = 30;
 const AT: &str = "/user/additionalProperties";
-/// The gateway's own property.
-const RESERVED: &str = "handoverId";
+
+/// The properties that the gateway sets for a bot, and the bot cannot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own(&'static [&'static str]);
+
+impl Own {
+    pub(super) fn of(bot: &Bot) -> Self {
+        Self(match bot.copilot {
+            Some(_) => &[HANDOVER_PROPERTY, COPILOT_PROPERTY],
+            None => &[HANDOVER_PROPERTY],
+        })
+    }
+
+    /// How many the bot may set.
+    const fn leave(self) -> usize {
+        MOST_PROPERTIES - self.0.len()
+    }
+}
 
 /// What the agent is told about the user; everything is optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -39,7 +58,7 @@ pub(in crate::http) struct UserBody {
     ipaddress: Option<String>,
     #[schema(value_type = Option<f64>)]
     timezone_offset: Option<Number>,
-    /// At most 29, each with another key; `handoverId` is reserved.
+    /// At most 29, or 28 where the bot has a Copilot link, each with another key; `handoverId` and `AI Copilot` are reserved.
     additional_properties: Option<Vec<PropertyBody>>,
 }
 
@@ -59,7 +78,7 @@ pub(in crate::http) struct PropertyBody {
 }
 
 impl UserBody {
-    pub(super) fn check(self, faults: &mut Faults) -> User {
+    pub(super) fn check(self, own: Own, faults: &mut Faults) -> User {
         let email = given(self.email);
         if email.as_deref().is_some_and(|email| !email.contains('@')) {
             faults.add("/user/email", "must be an e-mail address, with an @");
@@ -75,13 +94,13 @@ impl UserBody {
             language: trimmed(self.language).as_deref().and_then(language),
             ipaddress: trimmed(self.ipaddress),
             timezone_offset: self.timezone_offset,
-            additional_properties: properties(self.additional_properties.unwrap_or_default(), faults),
+            additional_properties: properties(self.additional_properties.unwrap_or_default(), own, faults),
         }
     }
 }
 
 /// A create's `properties` may add to the list; 8x8 counts both.
-pub(super) fn check_added_properties(user: &User, properties: Option<&RawJson>, faults: &mut Faults) {
+pub(super) fn check_added_properties(user: &User, properties: Option<&RawJson>, own: Own, faults: &mut Faults) {
     #[derive(Default, Deserialize)]
     struct Added {
         user: AddedToUser,
@@ -94,22 +113,23 @@ pub(super) fn check_added_properties(user: &User, properties: Option<&RawJson>, 
     // What has another form cannot be merged, which is told by its own name.
     let added = properties.and_then(|json| serde_json::from_str::<Added>(json.as_str()).ok());
     let added = added.unwrap_or_default().user.additional_properties.len();
-    let own = user.additional_properties.len();
-    if own <= MOST_PROPERTIES && own + added > MOST_PROPERTIES {
+    let (given, most) = (user.additional_properties.len(), own.leave());
+    if given <= most && given + added > most {
         let message = format!(
-            "makes {} properties with those of `user`; there must be at most {MOST_PROPERTIES}",
-            own + added
+            "makes {} properties with those of `user`; there must be at most {most}",
+            given + added
         );
         faults.add(format!("/properties{AT}"), message);
     }
 }
 
 /// A change may add to the list of a handover; 8x8 is sent both.
-pub(super) fn check_merged_properties(known: &User, changes: &User) -> Result<(), Refusal> {
+pub(super) fn check_merged_properties(known: &User, changes: &User, own: Own) -> Result<(), Refusal> {
     let mut faults = Faults::default();
     let count = known.merged(changes.clone()).additional_properties.len();
-    if count > MOST_PROPERTIES {
-        let message = format!("makes {count} properties with those there are; there must be at most {MOST_PROPERTIES}");
+    let most = own.leave();
+    if count > most {
+        let message = format!("makes {count} properties with those there are; there must be at most {most}");
         faults.add(AT, message);
     }
     faults.or(())
@@ -132,17 +152,18 @@ fn language(tag: &str) -> Option<String> {
     code.map(str::to_owned)
 }
 
-fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
-    if bodies.len() > MOST_PROPERTIES {
-        faults.add(AT, format!("must have at most {MOST_PROPERTIES} properties"));
+fn properties(bodies: Vec<PropertyBody>, own: Own, faults: &mut Faults) -> Vec<Property> {
+    let most = own.leave();
+    if bodies.len() > most {
+        faults.add(AT, format!("must have at most {most} properties"));
     }
     let mut properties: Vec<Property> = Vec::new();
     for (n, PropertyBody { key, value, .. }) in bodies.into_iter().enumerate() {
         let key = key.trim().to_owned();
         if key.is_empty() {
             faults.add(format!("{AT}/{n}/key"), "must not be blank");
-        } else if key == RESERVED {
-            faults.add(format!("{AT}/{n}/key"), format!("`{RESERVED}` is set by the gateway"));
+        } else if own.0.contains(&key.as_str()) {
+            faults.add(format!("{AT}/{n}/key"), format!("`{key}` is set by the gateway"));
         } else if properties.iter().any(|known| known.key == key) {
             faults.add(format!("{AT}/{n}/key"), "is given twice");
         }
@@ -158,9 +179,16 @@ fn properties(bodies: Vec<PropertyBody>, faults: &mut Faults) -> Vec<Property> {
 mod tests {
     use super::*;
 
+    const PLAIN: Own = Own(&[HANDOVER_PROPERTY]);
+    const WITH_COPILOT: Own = Own(&[HANDOVER_PROPERTY, COPILOT_PROPERTY]);
+
     fn checked(json: &str) -> (User, Vec<String>) {
+        checked_for(PLAIN, json)
+    }
+
+    fn checked_for(own: Own, json: &str) -> (User, Vec<String>) {
         let mut faults = Faults::default();
-        let user = serde_json::from_str::<UserBody>(json).unwrap().check(&mut faults);
+        let user = serde_json::from_str::<UserBody>(json).unwrap().check(own, &mut faults);
         let errors = faults.or(()).err().map(|refusal| refusal.errors).unwrap_or_default();
         (user, errors.into_iter().map(|error| error.pointer).collect())
     }
@@ -223,14 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_29_properties() {
-        let with = |count: usize| {
+    fn there_is_room_for_29_properties_and_for_28_beside_a_copilot_link() {
+        let with = |own, count: usize| {
             let properties: Vec<_> = (0..count)
                 .map(|n| serde_json::json!({"key": format!("k{n}"), "value": "v"}))
                 .collect();
-            checked(&serde_json::json!({"additionalProperties": properties}).to_string()).1
+            checked_for(
+                own,
+                &serde_json::json!({"additionalProperties": properties}).to_string(),
+            )
+            .1
         };
-        assert!(with(29).is_empty());
-        assert_eq!(with(30), ["/user/additionalProperties"]);
+        assert!(with(PLAIN, 29).is_empty());
+        assert_eq!(with(PLAIN, 30), ["/user/additionalProperties"]);
+        assert!(with(WITH_COPILOT, 28).is_empty());
+        assert_eq!(with(WITH_COPILOT, 29), ["/user/additionalProperties"]);
+    }
+
+    #[test]
+    fn the_name_of_a_copilot_link_is_taken_where_there_is_one() {
+        let json = r#"{"additionalProperties":[{"key":" AI Copilot ","value":"x"}]}"#;
+        assert!(checked_for(PLAIN, json).1.is_empty());
+        assert_eq!(checked_for(WITH_COPILOT, json).1, ["/user/additionalProperties/0/key"]);
     }
 }

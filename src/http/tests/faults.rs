@@ -77,7 +77,7 @@ async fn all_faults_of_a_create_are_told_at_once() {
     let body = format!(
         r#"{{"user":{{"email":"nobody"}},"queueId":" ","assignment":{{"type":"agent","id":"7"}},"callbackUrl":"https://evil.example.com",
             "metadata":{{"m":"{metadata}"}},"properties":[],"availability":"require","timers":{{"queue":"10","idle":"0s"}},
-            "queues":[{{"id":"1"}}],"handBack":true}}"#
+            "queues":[{{"id":" ","maxWait":"0s"}}],"handBack":true}}"#
     );
     let answer = gateway.call("POST", HANDOVERS, &body).await;
     answer.is_problem(422, "invalid-request");
@@ -100,7 +100,8 @@ async fn all_faults_of_a_create_are_told_at_once() {
             "/metadata",
             "/properties",
             "/queueId",
-            "/queues",
+            "/queues/0/id",
+            "/queues/0/maxWait",
             "/timers/idle",
             "/timers/queue",
             "/user/email"

@@ -21,6 +21,7 @@ use serde_json::json;
 use tower::ServiceExt as _;
 use url::Url;
 
+use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
@@ -32,6 +33,8 @@ use crate::delivery::Wake;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
+use crate::handovers::AgentNames;
+use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::Handovers;
@@ -123,6 +126,7 @@ impl Gateway {
             tenants: Tenants::new([tenant], bots.iter().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
+            links: AttachmentLinks::new(&[7; 32], None),
             bus: bus.clone(),
             ephemerals: Ephemerals::new(wake.clone()),
             wake,
@@ -146,6 +150,7 @@ impl Gateway {
             supervisor: supervisor.clone(),
             running: RunningKeys::default(),
             callback_urls: CheckCallbackUrl::new(|_bot, _url| Err("is not for this bot".to_owned())),
+            pause: request,
         };
         let limits = PublicLimits {
             body: 4096 * 4,
@@ -261,10 +266,15 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         ),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
+        queue_rules: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
+        attachments: AttachmentRules {
+            limit: 1024,
+            types: Vec::new(),
+        },
     })
 }
 
@@ -279,6 +289,8 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         queue_timeout: None,
         idle_timeout: None,
         max_age: Duration::from_hours(24),
+        copilot: None,
+        agent_names: AgentNames::Full,
     })
 }
 

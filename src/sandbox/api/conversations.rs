@@ -1,5 +1,6 @@
 //! Conversations: create, look, and change their queue or user.
 
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use bytes::Bytes;
 use http::StatusCode;
@@ -8,10 +9,14 @@ use serde_json::{Value, json};
 use super::answer::{Answer, ConversationId, accepted, ok};
 use super::page::{ListKind, ListQuery, Row};
 use crate::sandbox::clock;
+use crate::sandbox::faults::Effect;
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
 use crate::sandbox::validate::{Assignment, ConversationCreate, ConversationPatch, ConversationWrite, read};
-use crate::sandbox::world::{Conversation, Queue};
+use crate::sandbox::world::{Conversation, Event, Queue};
+
+/// Asked for by a fault.
+type Asked = Option<Extension<Effect>>;
 
 pub(super) async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let query = ListQuery::read(query.as_deref(), ListKind::Conversations)?;
@@ -82,7 +87,13 @@ pub(super) async fn get(State(shared): State<Shared>, Path(id): Path<String>) ->
         .resource()))
 }
 
-pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
+pub(super) async fn replace(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    effect: Asked,
+    body: Bytes,
+) -> Answer {
+    let effect = effect.map(|Extension(effect)| effect);
     let write: ConversationWrite = read(&body).map_err(Problem::invalid)?;
     let channel_id = write
         .channel_id
@@ -90,23 +101,26 @@ pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>
     let user = write.user.map(crate::sandbox::validate::User::into_stored);
     let queue = known_queue(&shared, write.assignment.as_ref());
     let shown = shared.change(&id, |conversation, _| {
-        if let Some(channel_id) = channel_id {
-            conversation.channel_id = channel_id;
-        }
-        let events = conversation.rewrite(user, queue);
+        let events = carry_out(effect, conversation, |conversation| {
+            if let Some(channel_id) = channel_id {
+                conversation.channel_id = channel_id;
+            }
+            conversation.rewrite(user, queue)
+        });
         (conversation.resource(), events)
     });
     Ok(accepted(&shown.ok_or_else(|| not_found(&id))?))
 }
 
 /// A queue that does not exist is accepted and nothing happens: this operation documents no 400.
-pub(super) async fn patch(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
+pub(super) async fn patch(State(shared): State<Shared>, Path(id): Path<String>, effect: Asked, body: Bytes) -> Answer {
+    let effect = effect.map(|Extension(effect)| effect);
     let patch: ConversationPatch = read(&body).map_err(Problem::invalid)?;
     let queue = known_queue(&shared, patch.assignment.as_ref());
     let user = patch.user.map(crate::sandbox::validate::User::into_patch);
     let shown = shared.change(&id, |conversation, _| {
         let user = user.map(|user| merged(&conversation.user, user));
-        let events = conversation.rewrite(user, queue);
+        let events = carry_out(effect, conversation, |conversation| conversation.rewrite(user, queue));
         (conversation.resource(), events)
     });
     Ok(accepted(&shown.ok_or_else(|| not_found(&id))?))
@@ -147,6 +161,21 @@ pub(super) fn in_order(items: &[Value]) -> Vec<Row<'_, &Value>> {
             item,
         })
         .collect()
+}
+
+fn carry_out(
+    effect: Option<Effect>,
+    conversation: &mut Conversation,
+    change: impl FnOnce(&mut Conversation) -> Vec<Event>,
+) -> Vec<Event> {
+    match effect {
+        None => change(conversation),
+        Some(Effect::Silent) => {
+            drop(change(conversation));
+            Vec::new()
+        }
+        Some(Effect::None) => Vec::new(),
+    }
 }
 
 fn known_queue(shared: &Shared, assignment: Option<&Assignment>) -> Option<Queue> {

@@ -19,7 +19,7 @@ use crate::sandbox::problem::Problem;
 use crate::sandbox::server::cut;
 use crate::sandbox::state::Shared;
 
-const BODY_LIMIT: usize = 16 << 20;
+const BODY_LIMIT: usize = 64 << 20;
 
 pub(super) async fn guard(
     State(shared): State<Shared>,
@@ -101,13 +101,16 @@ impl Arrived {
         &mut self,
         shared: &Shared,
         fault: &Rule,
-        request: Request,
+        mut request: Request,
         next: Next,
     ) -> Result<Response, Stopped> {
         tokio::time::sleep(fault.delay).await;
         stops(fault, Stage::Before)?;
         if let (Some(status), false) = (fault.status, fault.taken) {
             return Ok(forced(fault, status));
+        }
+        if let Some(effect) = fault.effect {
+            request.extensions_mut().insert(effect);
         }
         let response = self.run(shared, request, next).await;
         if let (true, Some(id)) = (fault.event_before_202, &self.conversation_id) {
@@ -142,11 +145,16 @@ impl Arrived {
             return Err(Problem::wrong_tenant());
         }
         let media_type = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let is_json = media_type
+        let expected = if self.operation == "attachment" {
+            "multipart/form-data"
+        } else {
+            "application/json"
+        };
+        let is_expected = media_type
             .split(';')
             .next()
-            .is_some_and(|media_type| media_type.trim() == "application/json");
-        if method != Method::GET && !self.body.is_empty() && !is_json {
+            .is_some_and(|media_type| media_type.trim() == expected);
+        if method != Method::GET && !self.body.is_empty() && !is_expected {
             let message = format!("Content type '{media_type}' is not supported.");
             return Err(Problem::general(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -158,11 +166,17 @@ impl Arrived {
     }
 
     fn record(self, shared: &Shared, outcome: Outcome) {
+        // A file's bytes are not worth remembering.
+        let body = if self.operation == "attachment" {
+            Bytes::from(format!("{{\"bytes\":{}}}", self.body.len()))
+        } else {
+            self.body
+        };
         shared.ledger.call(Call {
             at: clock::now_ms(),
             operation: self.operation,
             conversation_id: self.conversation_id,
-            body: self.body,
+            body,
             outcome,
             taken: self.taken,
         });

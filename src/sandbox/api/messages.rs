@@ -11,7 +11,7 @@ use super::answer::{Answer, ok};
 use super::page::{ListKind, ListQuery, Row};
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
-use crate::sandbox::validate::{MessageWrite, read};
+use crate::sandbox::validate::{Invalid, MessageWrite, read};
 use crate::sandbox::world::Saying;
 
 pub(super) async fn list(State(shared): State<Shared>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Answer {
@@ -40,9 +40,22 @@ pub(super) async fn create(State(shared): State<Shared>, Path(id): Path<String>,
     let write: MessageWrite = read(&body).map_err(Problem::invalid_message)?;
     let mut saying = Saying::by_caller(write.author_type, write.text.unwrap_or_default());
     saying.cards = values(&write.cards);
-    saying.attachments = values(&write.attachments);
-    let said = shared.change(&id, |conversation, order| ((), conversation.say(order, saying)));
-    said.ok_or_else(|| Problem::not_found("conversation", &id))?;
+    let said = shared.change(&id, |conversation, order| {
+        match conversation.files(write.attachments.into_iter().map(|one| one.id)) {
+            Ok(files) => {
+                saying.attachments = files;
+                (Ok(()), conversation.say(order, saying))
+            }
+            Err(unknown) => (Err(unknown), Vec::new()),
+        }
+    });
+    let said = said.ok_or_else(|| Problem::not_found("conversation", &id))?;
+    said.map_err(|unknown| {
+        Problem::invalid_message(Invalid {
+            code: "invalid_attachment",
+            message: format!("Attachment {unknown} does not exist in this conversation."),
+        })
+    })?;
     Ok(StatusCode::ACCEPTED.into_response())
 }
 

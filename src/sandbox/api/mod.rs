@@ -1,9 +1,10 @@
-//! The Chat Gateway API, one file a group of operations. Attachments, card lists, post-agent assignments, schedules and
+//! The Chat Gateway API, one file a group of operations. Post-agent assignments, schedules and
 //! statistics will be files of their own beside these.
 
 mod guard;
 mod routes;
 
+mod attachments;
 mod channels;
 mod conversations;
 mod keys;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, patch, post};
 use http::Method;
 
-use super::{channels, conversations, guard, keys, messages, participants, signals, webhooks};
+use super::{attachments, channels, conversations, guard, keys, messages, participants, signals, webhooks};
 use crate::sandbox::problem::Problem;
 use crate::sandbox::state::Shared;
 
@@ -57,10 +58,33 @@ pub(crate) fn router(shared: Shared) -> Router {
             "/conversations/{conversationId}/messages/{messageId}",
             get(messages::get),
         )
+        .merge(files())
+        .layer(DefaultBodyLimit::disable())
         .method_not_allowed_fallback(|| async { Problem::no_such_route() })
         .route_layer(from_fn_with_state(Arc::clone(&shared), guard::guard))
         .with_state(shared);
     Router::new().nest(PREFIX, routes)
+}
+
+/// Attachments and cards.
+fn files() -> Router<Shared> {
+    Router::new()
+        .route(
+            "/conversations/{conversationId}/messages/{messageId}/cards",
+            get(attachments::cards),
+        )
+        .route(
+            "/conversations/{conversationId}/attachments",
+            get(attachments::list).post(attachments::create),
+        )
+        .route(
+            "/conversations/{conversationId}/attachments/{attachmentId}",
+            get(attachments::get),
+        )
+        .route(
+            "/conversations/{conversationId}/attachments/{attachmentId}/content",
+            get(attachments::content),
+        )
 }
 
 /// The operation's name in the ledger and in fault rules.
@@ -93,6 +117,11 @@ pub(super) fn operation(method: &Method, path: &str) -> &'static str {
         ("GET", "/conversations/{conversationId}/messages") => "messages",
         ("POST", "/conversations/{conversationId}/messages") => "message",
         ("GET", "/conversations/{conversationId}/messages/{messageId}") => "message-get",
+        ("GET", "/conversations/{conversationId}/messages/{messageId}/cards") => "message-cards",
+        ("GET", "/conversations/{conversationId}/attachments") => "attachments",
+        ("POST", "/conversations/{conversationId}/attachments") => "attachment",
+        ("GET", "/conversations/{conversationId}/attachments/{attachmentId}") => "attachment-get",
+        ("GET", "/conversations/{conversationId}/attachments/{attachmentId}/content") => "attachment-content",
         _ => "other",
     }
 }

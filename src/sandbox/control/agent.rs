@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::refusal::{Refusal, read};
 use crate::sandbox::state::Shared;
-use crate::sandbox::world::{Agent, Conversation, Event, Queue, Saying};
+use crate::sandbox::world::{Agent, Attachment, Conversation, Event, Queue, Saying};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -23,6 +23,19 @@ struct Act {
     queue_id: Option<String>,
     #[serde(default)]
     cards: Vec<Value>,
+    #[serde(default)]
+    attachments: Vec<File>,
+}
+
+/// A file the agent sends: some text, or so many bytes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "fileName")]
+    name: String,
+    #[serde(default)]
+    text: String,
+    bytes: Option<usize>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -71,12 +84,13 @@ fn deed(shared: &Shared, act: Act, agent: &Agent) -> Result<Deed, Refusal> {
         Step::Join => Deed::Join,
         Step::Type => Deed::Type,
         Step::StopTyping => Deed::StopTyping,
-        Step::Say if act.text.is_none() && act.cards.is_empty() => {
-            return Err(Refusal::bad("say needs text or cards"));
+        Step::Say if act.text.is_none() && act.cards.is_empty() && act.attachments.is_empty() => {
+            return Err(Refusal::bad("say needs text, cards or attachments"));
         }
         Step::Say => {
             let mut saying = Saying::by_agent(agent, act.text.unwrap_or_default());
             saying.cards = act.cards;
+            saying.attachments = act.attachments.into_iter().map(File::into_attachment).collect();
             Deed::Say(saying)
         }
         Step::Leave => Deed::Leave,
@@ -89,13 +103,26 @@ fn deed(shared: &Shared, act: Act, agent: &Agent) -> Result<Deed, Refusal> {
     })
 }
 
+impl File {
+    fn into_attachment(self) -> Attachment {
+        let bytes = self.bytes.map_or_else(
+            || Bytes::from(self.text),
+            |count| (b'a'..=b'z').cycle().take(count).collect(),
+        );
+        Attachment::new(self.name, "agent".to_owned(), bytes)
+    }
+}
+
 impl Deed {
     fn carry_out(self, conversation: &mut Conversation, order: u64, agent: &Agent) -> Vec<Event> {
         match self {
             Self::Join => conversation.join(agent),
             Self::Type => vec![Event::Typing(vec![agent.id.clone()])],
             Self::StopTyping => vec![Event::Typing(Vec::new())],
-            Self::Say(saying) => conversation.say(order, saying),
+            Self::Say(saying) => {
+                conversation.attachments.extend(saying.attachments.iter().cloned());
+                conversation.say(order, saying)
+            }
             Self::Leave => conversation.leave(agent),
             Self::Transfer(queue) => conversation.transfer(agent, queue),
             Self::End => conversation.end(),

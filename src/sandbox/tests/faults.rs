@@ -76,6 +76,21 @@ async fn events_can_be_swapped_and_doubled() {
 }
 
 #[tokio::test]
+async fn a_change_can_be_accepted_and_ignored_or_carried_out_in_silence() {
+    for (effect, queue) in [("none", "101"), ("silent", "102")] {
+        let rig = rig_with(json!({"on": "api", "operation": "patch", "effect": effect})).await;
+        let id = rig.created().await;
+        let path = format!("/conversations/{id}");
+        let change = json!({"assignment": {"type": "queue", "id": "102"}});
+        assert_eq!(rig.api(Method::PATCH, &path, change.clone()).await.0, 202);
+        let (_, shown) = rig.api(Method::GET, &path, Value::Null).await;
+        assert_eq!(shown["assignment"]["id"], queue);
+        rig.agent(&id, json!({"do": "join"})).await;
+        assert_eq!(rig.told(4).await[3], "MEMBERS_CHANGED agent joined", "{effect}");
+    }
+}
+
+#[tokio::test]
 async fn an_injected_event_can_be_tampered_with() {
     let rig = Rig::start(|_| ()).await;
     let send = json!({"raw": "{not json", "wait": true, "eventId": "mine", "sign": {"kid": "other"},

@@ -90,6 +90,9 @@ impl Check for ConversationCreate {
         self.assignment.as_ref().map_or(Ok(()), Check::check)?;
         let messages = self.history.as_ref().map_or(&[][..], |history| &history.messages);
         at_most("history.messages", messages.len(), HISTORY_LIMIT)?;
+        if messages.iter().any(|message| !message.attachments.is_empty()) {
+            return invalid("history.messages.attachments name files of a conversation that does not exist yet");
+        }
         messages.iter().try_for_each(Check::check)
     }
 }
@@ -267,6 +270,22 @@ mod tests {
         let user = json!({"name": "James Jones", "email": "user@example.com", "language": "zh-CN",
             "additionalProperties": properties});
         assert_eq!(create(&user).unwrap().user.into_stored(), user);
+    }
+
+    #[test]
+    fn a_webhooks_version_may_be_spelt_in_both_fields_but_only_in_one_way() {
+        let webhook = |fields: Value| {
+            let mut body = json!({"name": "n", "uri": "https://h.example.com"});
+            body.as_object_mut()
+                .unwrap()
+                .extend(fields.as_object().unwrap().clone());
+            read::<WebhookWrite>(body.to_string().as_bytes())
+        };
+        let (ours, old) = ("Chat Gateway v1.0", "v2.0");
+        assert!(webhook(json!({})).is_ok());
+        assert!(webhook(json!({"version": ours, "notificationVersion": ours})).is_ok());
+        assert!(webhook(json!({"version": ours, "notificationVersion": old})).is_err());
+        assert!(webhook(json!({"notificationVersion": "v9"})).is_err());
     }
 
     #[test]

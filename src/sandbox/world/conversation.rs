@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::attachment::Attachment;
 use crate::sandbox::{clock, ids};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) struct Saying {
     pub(crate) author_name: String,
     pub(crate) text: String,
     pub(crate) cards: Vec<Value>,
-    pub(crate) attachments: Vec<Value>,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Conversation {
     pub(crate) user: Value,
     pub(crate) history: Vec<Value>,
     pub(crate) messages: Vec<Message>,
+    /// Files by whomever, whether or not a message shows them.
+    pub(crate) attachments: Vec<Attachment>,
     /// Typing, thinking and read-receipt calls as received.
     pub(crate) signals: Vec<Value>,
     /// User-leaves calls as received.
@@ -91,6 +94,7 @@ impl Conversation {
             user,
             history,
             messages: Vec::new(),
+            attachments: Vec::new(),
             signals: Vec::new(),
             leaves: Vec::new(),
             tenant_id: tenant_id.to_owned(),
@@ -110,6 +114,12 @@ impl Conversation {
 
     pub(crate) fn agents(&self) -> &[Agent] {
         &self.agents
+    }
+
+    /// The files with these ids, or the first id there is no file of.
+    pub(crate) fn files(&self, ids: impl Iterator<Item = String>) -> Result<Vec<Attachment>, String> {
+        ids.map(|id| self.attachments.iter().find(|one| one.id == id).cloned().ok_or(id))
+            .collect()
     }
 
     pub(crate) fn name_of_user(&self) -> Option<String> {
@@ -162,6 +172,7 @@ impl Conversation {
             "user": self.user,
             "history": self.history,
             "messages": self.messages.iter().map(Message::full_view).collect::<Vec<_>>(),
+            "attachments": self.attachments.iter().map(Attachment::full_view).collect::<Vec<_>>(),
             "participants": self.participants(),
             "agents": self.agents.iter().map(|agent| json!({"id": agent.id, "name": agent.name})).collect::<Vec<_>>(),
             "interactions": self.interactions(),
@@ -227,6 +238,12 @@ impl Saying {
     }
 }
 
+impl Saying {
+    fn attachment_ids(&self) -> Vec<Value> {
+        self.attachments.iter().map(|one| json!({"id": one.id})).collect()
+    }
+}
+
 impl Message {
     pub(crate) fn resource(&self, language: Option<&Value>) -> Value {
         let mut shown = json!({
@@ -240,7 +257,7 @@ impl Message {
                 shown.insert("cards".to_owned(), self.said.cards.clone().into());
             }
             if !self.said.attachments.is_empty() {
-                shown.insert("attachments".to_owned(), self.said.attachments.clone().into());
+                shown.insert("attachments".to_owned(), self.said.attachment_ids().into());
             }
         }
         shown
@@ -254,7 +271,7 @@ impl Message {
             "authorId": self.said.author_id,
             "text": self.said.text,
             "cards": self.said.cards,
-            "attachments": self.said.attachments,
+            "attachments": self.said.attachment_ids(),
             "createdAt": clock::iso(self.created_at),
         })
     }

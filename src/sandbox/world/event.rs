@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::attachment::Attachment;
 use super::conversation::{Agent, Queue, Saying};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ fn message(said: &Saying) -> Value {
         "isEcho": said.author_type == "bot",
         "sender": {"id": said.author_id, "type": said.author_type},
         "text": said.text,
-        "attachments": said.attachments,
+        "attachments": said.attachments.iter().map(Attachment::in_event).collect::<Vec<_>>(),
         "cards": said.cards,
     })
 }

@@ -2,6 +2,7 @@
 
 mod bot;
 mod notes;
+mod queues;
 mod sections;
 mod tenant;
 

@@ -13,6 +13,7 @@ use crate::settings::TenantSettings;
 use crate::settings::TenantWebhookSettings;
 use crate::settings::WebhookProof;
 use crate::settings::check::Notes;
+use crate::settings::check::queues;
 
 pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Settings, notes: &mut Notes) {
     let key = |field: &str| format!("tenants.{name}.{field}");
@@ -26,6 +27,10 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     notes.at_least(key("message_limit"), tenant.message_limit, 100);
     notes.positive(key("message_deadline"), tenant.message_deadline);
+    notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
+    for (place, kind) in tenant.attachment_types.iter().enumerate() {
+        media_type(&key(&format!("attachment_types[{place}]")), kind, notes);
+    }
     if tenant.send_wait > tenant.message_deadline {
         notes.warn(
             key("send_wait"),
@@ -38,10 +43,21 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
             "is not shorter than `server.request_timeout`, which cuts it off",
         );
     }
-    for (id, queue) in &tenant.queues {
-        notes.optional_text(key(&format!("queues.{id}.name")), queue.name.as_deref());
-    }
+    queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);
+}
+
+fn media_type(key: &str, kind: &str, notes: &mut Notes) {
+    let is_word = |word: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        !word.is_empty() && word.bytes().all(fits)
+    };
+    let reads = kind
+        .split_once('/')
+        .is_some_and(|(group, name)| is_word(group) && (name == "*" || is_word(name)));
+    if !reads {
+        notes.fault(key, "must be a media type such as `application/pdf` or `image/*`");
+    }
 }
 
 /// Tenants of one 8x8 account get each other's webhooks, so the weakest proof among them would hold for all.

@@ -89,6 +89,43 @@ fn a_fault_names_the_file_as_it_was_given() {
 }
 
 #[test]
+fn fallback_queues_lead_somewhere_and_not_in_a_circle() {
+    let with = |queues: &str| format!("{SMALLEST}\n{queues}");
+    let circle = with(
+        r#"
+        [tenants.acme.queues.101]
+        max_wait = "1m"
+        fallback = "102"
+        [tenants.acme.queues.102]
+        fallback = "103"
+        [tenants.acme.queues.103]
+        fallback = "102"
+        "#,
+    );
+    let expected = [
+        "tenants.acme.queues.101.fallback: leads in a circle: 101 -> 102 -> 103 -> 102",
+        "tenants.acme.queues.102.fallback: leads in a circle: 102 -> 103 -> 102",
+        "tenants.acme.queues.103.fallback: leads in a circle: 103 -> 102 -> 103",
+    ];
+    assert_eq!(faults(&circle, &[]), expected);
+    let rest = with(
+        r#"
+        [tenants.acme.queues.101]
+        fallback = "102"
+        [tenants.acme.queues.102]
+        max_wait = "0s"
+        [tenants.acme.queues.103]
+        fallback = "104"
+        "#,
+    );
+    let expected = [
+        "tenants.acme.queues.102.max_wait: must be longer than zero",
+        "tenants.acme.queues.103.max_wait: missing: `fallback` says where users go, and nothing says when",
+    ];
+    assert_eq!(faults(&rest, &[]), expected);
+}
+
+#[test]
 fn each_rule_across_keys_is_held() {
     let cases = [
         ("[admin]\nlisten = \"0.0.0.0:9090\"", "admin.tokens"),

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::params;
 
+use crate::domain::CallId;
 use crate::domain::CallRecord;
 use crate::store::CallSettled;
 use crate::store::StoreError;
@@ -15,6 +16,8 @@ const INSERT: &str = "INSERT INTO command (id, handover, state, created_at, dead
  VALUES (?1, ?2, 'open', ?3, ?4, ?5)";
 
 const SETTLE: &str = "UPDATE command SET state = ?2, settled_at = ?3 WHERE id = ?1 AND state = 'open'";
+
+const REWRITE: &str = "UPDATE command SET body = ?2 WHERE id = ?1 AND state = 'open'";
 
 const OPEN: &str = "SELECT id, handover, body, created_at, deadline FROM command
  WHERE state = 'open' ORDER BY handover, position";
@@ -45,6 +48,13 @@ pub(super) fn settle(db: &Connection, settled: &CallSettled) -> Result<(), Store
         Some((message, status)) if changed > 0 => messages::set_status(db, message, *status),
         _ => Ok(()),
     }
+}
+
+pub(super) fn rewrite(db: &Connection, id: &CallId, body: &str) -> Result<(), StoreError> {
+    db.prepare_cached(REWRITE)
+        .and_then(|mut statement| statement.execute(params![id.as_str(), body]))
+        .map_err(failed)?;
+    Ok(())
 }
 
 pub(super) fn open_calls(db: &Connection) -> Result<Vec<CallRecord>, StoreError> {

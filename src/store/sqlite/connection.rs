@@ -10,7 +10,10 @@ use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
 
 /// In order; the number of those applied stands in `PRAGMA user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_init.sql"),
+    include_str!("../../../migrations/sqlite/0002_attachments.sql"),
+];
 
 const BUSY: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 128;

@@ -13,6 +13,7 @@ mod inbox;
 mod lanes;
 mod log;
 mod messages;
+mod own_keys;
 mod prune;
 mod readers;
 mod settle;

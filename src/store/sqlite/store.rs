@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::BotName;
+use crate::domain::CallRecord;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
@@ -41,6 +42,7 @@ use crate::store::StoreError;
 use crate::store::StoreSettings;
 use crate::store::Target;
 use crate::store::TenantState;
+use crate::store::rows;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::checkpoint::WalGrew;
@@ -56,6 +58,7 @@ use crate::store::sqlite::inbox;
 use crate::store::sqlite::lanes;
 use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
+use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
@@ -158,6 +161,12 @@ impl Store for SqliteStore {
         self.writer.write(settle).await
     }
 
+    async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError> {
+        let body = rows::to_json(&call.call)?;
+        let rewrite = move |db: &Connection| calls::rewrite(db, &call.id, &body).map(Wrote::Keep);
+        self.writer.write(rewrite).await
+    }
+
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
         self.writer.write(move |db| inbox::keep_unplaced(db, &receipt)).await
     }
@@ -239,6 +248,11 @@ impl Store for SqliteStore {
         let (bot, scope, key) = (bot.clone(), scope.to_owned(), key.to_owned());
         let release = move |db: &Connection| idempotency::release(db, &bot, &scope, &key).map(Wrote::Keep);
         self.writer.write(release).await
+    }
+
+    async fn link_key(&self, offered: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let keep = move |db: &Connection| own_keys::link_key(db, &offered).map(Wrote::Keep);
+        self.writer.write(keep).await
     }
 
     async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {

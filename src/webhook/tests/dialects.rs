@@ -180,7 +180,7 @@ fn an_agents_message_in_the_flat_dialect() {
 
 #[test]
 fn attachments_lose_their_signed_link() {
-    insta::assert_snapshot!(seen(fixture!("gateway_message_attachments")), @r#"9jIczlQm7mbIVzgpIp-Oxze83Oo Message(MessageSeen { is_echo: false, sender_type: "agent", sender: AgentRef { id: "agb7CaTIXvQPWmPKmTu1rJjw", name: None }, text: "", attachments: [AttachmentSeen { id: "vXg39aMTRlq4xCBFaUCTlA", filename: Some("bill.png"), content_type: Some("image") }, AttachmentSeen { id: "25", filename: None, content_type: None }], cards: [] })"#);
+    insta::assert_snapshot!(seen(fixture!("gateway_message_attachments")), @r#"9jIczlQm7mbIVzgpIp-Oxze83Oo Message(MessageSeen { is_echo: false, sender_type: "agent", sender: AgentRef { id: "agb7CaTIXvQPWmPKmTu1rJjw", name: None }, text: "", attachments: [AttachmentSeen { id: "vXg39aMTRlq4xCBFaUCTlA", filename: Some("bill.png"), content_type: Some("image"), url: None }, AttachmentSeen { id: "25", filename: None, content_type: None, url: None }], cards: [] })"#);
 }
 
 #[test]

@@ -9,5 +9,6 @@ pub(crate) mod log;
 pub(crate) mod model_store;
 pub(crate) mod reply;
 pub(crate) mod site;
+pub(crate) mod upload;
 pub(crate) mod wait;
 pub(crate) mod world;

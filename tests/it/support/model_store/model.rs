@@ -38,6 +38,7 @@ pub(super) struct Model {
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
     pub(super) tenants: HashMap<TenantName, TenantState>,
+    pub(super) link_key: Option<[u8; 32]>,
 }
 
 pub(super) type Key = (BotName, String, String);

@@ -257,6 +257,18 @@ impl Store for ModelStore {
         Ok(())
     }
 
+    async fn link_key(&self, offered: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.lock().link_key.get_or_insert(offered))
+    }
+
+    async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError> {
+        let mut model = self.lock();
+        if let Some((known, Open::Yes)) = model.calls.iter_mut().find(|(known, _)| known.id == call.id) {
+            known.call = call.call;
+        }
+        Ok(())
+    }
+
     async fn due_lanes(&self, until: Timestamp, limit: usize) -> Result<Vec<DueLane>, StoreError> {
         let model = self.lock();
         let free = model

@@ -1,0 +1,117 @@
+//! What a bot is told of an agent's name. Names are made so before anything is recorded: what a bot is not to know is in
+//! none of its events, lists and transcripts.
+
+use crate::domain::AgentRef;
+use crate::domain::Handover;
+use crate::domain::MessageSeen;
+use crate::domain::WebhookEvent;
+use crate::domain::WebhookKind;
+use crate::handovers::Handovers;
+
+/// The id of an agent of whom nothing is known that the bot may know.
+const NAMELESS: &str = "agent";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AgentNames {
+    #[default]
+    Full,
+    First,
+    None,
+}
+
+impl Handovers {
+    /// The event as the bot of this handover is told it.
+    pub(super) fn named(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+        let bot = self.parts.tenants.bot(&handover.facts.bot);
+        bot.map(|bot| bot.agent_names).unwrap_or_default().applied(event)
+    }
+}
+
+impl AgentNames {
+    /// The event with the names of its agents as the bot is told them.
+    pub(super) fn applied(self, mut event: WebhookEvent) -> WebhookEvent {
+        match &mut event.kind {
+            WebhookKind::AgentJoined(agent) | WebhookKind::AgentLeft(agent) => self.rename(agent),
+            WebhookKind::Message(MessageSeen { sender, .. }) => self.rename(sender),
+            WebhookKind::ConversationUpdate(update) => {
+                if let Some(agent) = &mut update.agent {
+                    self.rename(agent);
+                }
+            }
+            WebhookKind::Queued(_)
+            | WebhookKind::UserJoined
+            | WebhookKind::UserLeft
+            | WebhookKind::Transfer
+            | WebhookKind::Typing { .. }
+            | WebhookKind::OwnTyping
+            | WebhookKind::Action { .. }
+            | WebhookKind::Unrecognized { .. } => {}
+        }
+        event
+    }
+
+    fn rename(self, agent: &mut AgentRef) {
+        let Some(name) = agent.name.take() else { return };
+        agent.name = self.shown(&name);
+        // An agent that 8x8 gave no id is known by the name.
+        if agent.id == name {
+            agent.id = agent.name.clone().unwrap_or_else(|| NAMELESS.to_owned());
+        }
+    }
+
+    /// 8x8's older dialect joins the parts of a name with a comma.
+    fn shown(self, name: &str) -> Option<String> {
+        let mut parts = name
+            .split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|part| !part.is_empty());
+        let shown = match self {
+            Self::Full => parts.collect::<Vec<_>>().join(" "),
+            Self::First => parts.next()?.to_owned(),
+            Self::None => return None,
+        };
+        (!shown.is_empty()).then_some(shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(names: AgentNames, name: &str) -> Option<String> {
+        names.shown(name)
+    }
+
+    #[test]
+    fn a_name_is_whole_its_first_part_or_none() {
+        for (name, full, first) in [
+            ("Cosmin,Malutan", "Cosmin Malutan", "Cosmin"),
+            ("Ada Agent", "Ada Agent", "Ada"),
+            (" Ada ,  Lovelace ", "Ada Lovelace", "Ada"),
+            ("Cher", "Cher", "Cher"),
+        ] {
+            assert_eq!(shown(AgentNames::Full, name).as_deref(), Some(full));
+            assert_eq!(shown(AgentNames::First, name).as_deref(), Some(first));
+            assert_eq!(shown(AgentNames::None, name), None);
+        }
+        assert_eq!(shown(AgentNames::Full, " , "), None);
+        assert_eq!(shown(AgentNames::First, ""), None);
+    }
+
+    #[test]
+    fn a_name_that_stood_for_the_id_is_no_way_around_it() {
+        let renamed = |names: AgentNames| {
+            let name = "Cosmin,Malutan".to_owned();
+            let mut agent = AgentRef {
+                id: name.clone(),
+                name: Some(name),
+            };
+            names.rename(&mut agent);
+            (agent.id, agent.name)
+        };
+        assert_eq!(renamed(AgentNames::None), ("agent".to_owned(), None));
+        assert_eq!(
+            renamed(AgentNames::First),
+            ("Cosmin".to_owned(), Some("Cosmin".to_owned()))
+        );
+    }
+}
