@@ -182,7 +182,12 @@ impl CarryOut<'_> {
         named: impl AsyncFn() -> Result<Vec<String>, ChatGatewayError>,
     ) -> Result<String, ChatGatewayError> {
         for attempt in 1..=TRIES {
-            let mut all = self.patiently(&named).await?;
+            let mut all = match (self.patiently(&named).await, created) {
+                (Ok(all), _) => all,
+                // What was made is known, whether or not it is the only one.
+                (Err(_), Some(created)) => return Ok(created.clone()),
+                (Err(error), None) => return Err(error),
+            };
             all.extend(created.cloned());
             if let Some(first) = all.into_iter().min() {
                 return Ok(first);
