@@ -11,6 +11,7 @@ pub mod demo;
 pub mod domain;
 pub mod handovers;
 pub mod http;
+pub mod oauth;
 pub mod outbound;
 pub mod problem;
 pub mod provisioning;

@@ -14,6 +14,7 @@ use crate::chat_gateway::UnusableSetting;
 use crate::clock::Clock;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
+use crate::delivery::CallbackFormat;
 use crate::delivery::RosterError;
 use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
@@ -25,6 +26,7 @@ use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
+use crate::oauth::PasswordGrant;
 use crate::outbound;
 use crate::outbound::OutboundError;
 use crate::provisioning::Standing;
@@ -33,6 +35,8 @@ use crate::provisioning::Watch;
 use crate::provisioning::Watched;
 use crate::settings;
 use crate::settings::AuthKind;
+use crate::settings::BotAuthSettings;
+use crate::settings::BotFormat;
 use crate::settings::BotSettings;
 use crate::settings::QueueSettings;
 use crate::settings::Settings;
@@ -154,6 +158,7 @@ pub(super) fn bots(
             channel_id: bot.channel_id.clone(),
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
+            format: format(bot.format),
             duplicate: duplicate(bot.duplicate),
             queue_timeout: bot.queue_timeout,
             idle_timeout: bot.idle_timeout,
@@ -177,21 +182,47 @@ pub(crate) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildE
 fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<BotDelivery, BuildError> {
     let secrets: Result<Vec<SigningKey>, SigningKeyError> =
         bot.callback_secrets.iter().map(SigningKey::parse).collect();
-    let auth = match (bot.auth.kind, &bot.auth.token) {
-        (AuthKind::Bearer, Some(token)) => CallbackAuth::Bearer(token.clone()),
-        (AuthKind::Bearer | AuthKind::None, _) => CallbackAuth::None,
-    };
     Ok(BotDelivery {
         bot: name.clone(),
+        tenant: bot.tenant.clone(),
         callback_url: bot.callback_url.clone(),
         secrets: secrets.map_err(|error| BuildError::CallbackSecret {
             bot: name.clone(),
             error,
         })?,
         events: (!bot.events.is_empty()).then(|| bot.events.iter().copied().collect()),
-        auth,
+        format: format(bot.format),
+        auth: auth(&bot.auth),
+        app_token: bot.auth.app_token.clone(),
         policy: bot.address_policy(&settings.delivery),
     })
+}
+
+/// What a kind needs is there: the check of the settings has seen to it.
+fn auth(settings: &BotAuthSettings) -> CallbackAuth {
+    match settings.kind {
+        AuthKind::None => CallbackAuth::None,
+        AuthKind::Bearer => settings.token.clone().map_or(CallbackAuth::None, CallbackAuth::Bearer),
+        AuthKind::OAuth2 => {
+            let login = || {
+                Some(PasswordGrant {
+                    token_url: settings.token_url.clone()?,
+                    username: settings.username.clone()?,
+                    password: settings.password.clone()?,
+                    client_id: settings.client_id.clone()?,
+                })
+            };
+            login().map_or(CallbackAuth::None, |login| CallbackAuth::OAuth(Box::new(login)))
+        }
+    }
+}
+
+const fn format(setting: BotFormat) -> CallbackFormat {
+    match setting {
+        BotFormat::Native => CallbackFormat::Native,
+        BotFormat::CloudEvents => CallbackFormat::CloudEvents,
+        BotFormat::Passthrough => CallbackFormat::Passthrough,
+    }
 }
 
 fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {

@@ -12,6 +12,8 @@ use crate::bus::Bus;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
+use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
 use crate::handovers::Bot;
@@ -23,12 +25,14 @@ use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
 use crate::http::HttpMetrics;
+use crate::http::Login;
 use crate::http::OpsState;
 use crate::http::PublicLimits;
 use crate::http::Readiness;
 use crate::http::Router;
 use crate::http::RunningKeys;
 use crate::http::StatusState;
+use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::outbound;
@@ -68,6 +72,7 @@ impl Surface<'_> {
             handovers: Arc::clone(self.handovers),
             clock: self.clock.clone(),
             metrics: metrics.clone(),
+            tokens: self.tokens(),
         };
         let ops = OpsState {
             readiness: readiness.clone(),
@@ -117,6 +122,20 @@ impl Surface<'_> {
         }
     }
 
+    /// Who may fetch bearer tokens for webhooks.
+    fn tokens(&self) -> Tokens {
+        let mut logins = Vec::new();
+        for (name, tenant) in &self.settings.tenants {
+            for client in &tenant.webhook.clients {
+                let of_client = |app_token| Login::new(name, &client.username, &client.password_hash, app_token);
+                logins.extend(tenant.webhook.app_tokens.iter().map(of_client));
+            }
+        }
+        let store = Arc::clone(self.handovers.store());
+        let proxies = self.settings.server.trusted_proxies.clone();
+        Tokens::new(store, self.clock.clone(), logins, proxies)
+    }
+
     /// A handover may name an address of its own, on the host of its bot's or on one of those the bot's section lists.
     fn callback_urls(&self) -> CheckCallbackUrl {
         let rules: HashMap<BotName, (AddressPolicy, Vec<String>)> = self
@@ -140,6 +159,13 @@ impl Surface<'_> {
         })
     }
 
+    /// Whether some bot gets this account's webhooks as they came. Tenants of one account get each other's.
+    fn passes_on(&self, account: &AccountId) -> bool {
+        self.bots
+            .values()
+            .any(|bot| bot.tenant.account == *account && bot.format == CallbackFormat::Passthrough)
+    }
+
     fn webhook_routes(&self) -> Result<BTreeMap<TenantName, WebhookRoute>, BuildError> {
         let client = outbound::for_chat_gateway(&self.settings.outbound)?;
         let mut routes = BTreeMap::new();
@@ -158,20 +184,20 @@ impl Surface<'_> {
                     error,
                 })?;
             let verifier = Verifier::new(Arc::new(keys), vec![tenant.account.clone()], settings.webhook.max_age);
+            let webhook = WebhookSettings {
+                keeps_headers: self.passes_on(&tenant.account),
+                ..webhook(settings)
+            };
             routes.insert(
                 name.clone(),
-                WebhookRoute::new(
-                    tenant.standing.clone(),
-                    tenant.account.clone(),
-                    verifier,
-                    &webhook(settings),
-                ),
+                WebhookRoute::new(tenant.standing.clone(), tenant.account.clone(), verifier, &webhook),
             );
         }
         Ok(routes)
     }
 }
 
+/// `keeps_headers` is filled in by who knows the bots.
 fn webhook(settings: &TenantSettings) -> WebhookSettings {
     let webhook = &settings.webhook;
     let requirement = |proof: &WebhookProof| match proof {
@@ -189,5 +215,6 @@ fn webhook(settings: &TenantSettings) -> WebhookSettings {
             .iter()
             .map(|hash| TokenHash::from(*hash.as_bytes()))
             .collect(),
+        keeps_headers: false,
     }
 }

@@ -21,7 +21,9 @@ impl Hide {
         }
         for bot in settings.bots.values() {
             secrets.extend(bot.callback_secrets.iter().cloned());
-            secrets.extend(bot.auth.token.clone());
+            let auth = &bot.auth;
+            let of_bot = [&auth.token, &auth.app_token, &auth.password, &auth.client_id];
+            secrets.extend(of_bot.into_iter().flatten().cloned());
         }
         Self(secrets)
     }

@@ -7,9 +7,11 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
 use serde_json::json;
 
 use crate::settings::KeyHash;
+use crate::webhook::PasswordHash;
 
 /// Make keys and secrets.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,12 +42,16 @@ enum KeyKind {
     CallbackSecret,
     /// The last part of the webhook's address
     PathSecret,
+    /// The password that an intermediary fetches bearer tokens with
+    Password,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeysError {
     #[error("the machine gives no random bytes")]
     NoRandomness,
+    #[error("the password cannot be hashed")]
+    NoHash,
     #[error("the key cannot be printed")]
     Output(#[from] io::Error),
 }
@@ -54,7 +60,7 @@ impl From<KeysError> for io::Error {
     fn from(error: KeysError) -> Self {
         match error {
             KeysError::Output(error) => error,
-            KeysError::NoRandomness => Self::other(error),
+            KeysError::NoRandomness | KeysError::NoHash => Self::other(error),
         }
     }
 }
@@ -95,15 +101,25 @@ impl NewKey {
         rand::fill(&mut bytes).map_err(|_unspecified| KeysError::NoRandomness)?;
         let secret = match kind {
             KeyKind::Bot => bot_key(&bytes),
-            KeyKind::AppToken | KeyKind::PathSecret => URL_SAFE_NO_PAD.encode(bytes),
+            KeyKind::AppToken | KeyKind::PathSecret | KeyKind::Password => URL_SAFE_NO_PAD.encode(bytes),
             KeyKind::CallbackSecret => format!("whsec_{}", STANDARD.encode(bytes)),
         };
         Ok(Self { kind, secret })
     }
 
-    /// Only a bot's key is held by its owner alone; the other secrets are needed here to compare or to sign.
-    fn hash(&self) -> Option<KeyHash> {
-        (self.kind == KeyKind::Bot).then(|| KeyHash::of(&self.secret))
+    /// What is held by its owner alone; the other secrets are needed here to compare or to sign.
+    fn hash(&self) -> Result<Option<String>, KeysError> {
+        match self.kind {
+            KeyKind::Bot => Ok(Some(KeyHash::of(&self.secret).to_string())),
+            KeyKind::Password => {
+                let mut salt = [0; 16];
+                rand::fill(&mut salt).map_err(|_unspecified| KeysError::NoRandomness)?;
+                let password = SecretString::from(self.secret.as_str());
+                let hash = PasswordHash::of(&password, &salt).ok_or(KeysError::NoHash)?;
+                Ok(Some(hash.to_string()))
+            }
+            KeyKind::AppToken | KeyKind::CallbackSecret | KeyKind::PathSecret => Ok(None),
+        }
     }
 
     fn setting(&self) -> &'static str {
@@ -112,40 +128,53 @@ impl NewKey {
             KeyKind::AppToken => "tenants.NAME.webhook.app_tokens",
             KeyKind::CallbackSecret => "bots.NAME.callback_secrets",
             KeyKind::PathSecret => "tenants.NAME.webhook.path_secrets",
+            KeyKind::Password => "tenants.NAME.webhook.clients",
         }
     }
 
-    fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_json(&self, out: &mut dyn Write) -> Result<(), KeysError> {
         let mut object = json!({"secret": self.secret, "setting": self.setting()});
-        if let (Some(hash), Some(fields)) = (self.hash(), object.as_object_mut()) {
-            fields.insert("hash".to_owned(), json!(hash.to_string()));
+        if let (Some(hash), Some(fields)) = (self.hash()?, object.as_object_mut()) {
+            fields.insert("hash".to_owned(), json!(hash));
         }
-        writeln!(out, "{object}")
+        Ok(writeln!(out, "{object}")?)
     }
 
-    fn print_text(&self, out: &mut dyn Write) -> io::Result<()> {
+    fn print_text(&self, out: &mut dyn Write) -> Result<(), KeysError> {
         let Self { kind, secret } = self;
         let setting = self.setting();
+        let hash = self.hash()?.unwrap_or_default();
         match kind {
             KeyKind::Bot => {
                 writeln!(out, "key, for the bot; it is shown only now:\n  {secret}\n")?;
-                writeln!(out, "hash, for `{setting}`:\n  {}", KeyHash::of(secret))
+                writeln!(out, "hash, for `{setting}`:\n  {hash}")?;
             }
             KeyKind::AppToken => {
                 writeln!(
                     out,
                     "token, for `{setting}` and the sender's x-app-token header:\n  {secret}"
-                )
+                )?;
             }
-            KeyKind::CallbackSecret => writeln!(out, "secret, for `{setting}` and for the bot:\n  {secret}"),
+            KeyKind::CallbackSecret => writeln!(out, "secret, for `{setting}` and for the bot:\n  {secret}")?,
             KeyKind::PathSecret => {
                 writeln!(out, "secret, for `{setting}`:\n  {secret}\n")?;
                 writeln!(
                     out,
                     "webhook address, for 8x8:\n  https://YOUR-HOST/webhooks/8x8/TENANT/{secret}"
-                )
+                )?;
+            }
+            KeyKind::Password => {
+                writeln!(
+                    out,
+                    "password, for who fetches tokens; it is shown only now:\n  {secret}\n"
+                )?;
+                writeln!(
+                    out,
+                    "for `{setting}`:\n  {{ username = \"NAME\", password_hash = \"{hash}\" }}"
+                )?;
             }
         }
+        Ok(())
     }
 }
 
@@ -185,8 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_printed_with_its_hash() {
+        let printed: serde_json::Value = serde_json::from_str(&keys(&["new", "password", "--json"])).unwrap();
+        let hash: PasswordHash = printed["hash"].as_str().unwrap().parse().unwrap();
+        assert!(hash.admits(&SecretString::from(printed["secret"].as_str().unwrap())));
+        assert!(keys(&["new", "password"]).contains("password_hash = \"$argon2id$"));
+    }
+
+    #[test]
     fn every_kind_is_new_each_time() {
-        for kind in ["bot", "app-token", "callback-secret", "path-secret"] {
+        for kind in ["bot", "app-token", "callback-secret", "path-secret", "password"] {
             assert_ne!(keys(&["new", kind, "--json"]), keys(&["new", kind, "--json"]));
             assert!(keys(&["new", kind]).ends_with('\n'));
         }

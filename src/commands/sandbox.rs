@@ -27,6 +27,9 @@ pub(super) struct SandboxArgs {
     /// Where webhook events go; POST /sandbox/webhook sets it later.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<Url>,
+    /// A header for every webhook event, as a load balancer on the way would add it; repeatable.
+    #[arg(long = "webhook-header", value_name = "NAME=VALUE", value_parser = parse_header)]
+    webhook_headers: Vec<(String, String)>,
     /// Dialect of the webhook events.
     #[arg(long, value_enum, default_value_t = Dialect::Gateway)]
     dialect: Dialect,
@@ -114,6 +117,7 @@ impl From<SandboxArgs> for Options {
             tenant_id: args.tenant_id,
             customer_id: args.customer_id,
             webhook_url: args.webhook_url,
+            webhook_headers: args.webhook_headers,
             webhook_version: match args.dialect {
                 Dialect::Gateway => "Chat Gateway v1.0".to_owned(),
                 Dialect::V2 => "v2.0".to_owned(),
@@ -143,9 +147,27 @@ fn parse_queue(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let wrong = || format!("`{text}` is not NAME=VALUE");
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let name = http::HeaderName::try_from(name.trim()).map_err(|_not_a_name| wrong())?;
+    let value = http::HeaderValue::try_from(value.trim()).map_err(|_not_a_value| wrong())?;
+    let value = value.to_str().map_err(|_not_ascii| wrong())?;
+    Ok((name.as_str().to_owned(), value.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::parse_header;
     use super::parse_queue;
+
+    #[test]
+    fn a_header_is_a_name_and_a_value() {
+        let header = ("authorization".to_owned(), "Bearer a=b".to_owned());
+        assert_eq!(parse_header("Authorization=Bearer a=b"), Ok(header));
+        assert!(parse_header("x-app-token").is_err());
+        assert!(parse_header("x y=1").is_err());
+    }
 
     #[test]
     fn a_queue_is_an_id_and_a_name() {

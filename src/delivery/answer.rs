@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     /// The address, or what its name resolves to, may not be called.
     RefusedAddress,
     BadUrl,
+    /// The bearer token for the bot could not be fetched.
+    Token,
     /// Our own fault: the event could not be put into a request.
     Unsendable,
 }
@@ -54,7 +56,7 @@ impl Answer {
     /// Whether the bot is in trouble, rather than at odds with this event.
     pub(crate) fn overloaded(self) -> bool {
         match self.fault {
-            Some(Fault::Timeout | Fault::Dns | Fault::Connect | Fault::Tls | Fault::Cut) => true,
+            Some(Fault::Timeout | Fault::Dns | Fault::Connect | Fault::Tls | Fault::Cut | Fault::Token) => true,
             Some(Fault::RefusedAddress | Fault::BadUrl | Fault::Unsendable) => false,
             None => matches!(self.status, Some(429 | 502..=504)),
         }
@@ -72,6 +74,7 @@ impl Fault {
             Self::Cut => "cut",
             Self::RefusedAddress => "refused-address",
             Self::BadUrl => "bad-url",
+            Self::Token => "token",
             Self::Unsendable => "unsendable",
         }
     }

@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use serde::Deserialize;
 use url::Url;
 
 use crate::clock::Clock;
@@ -21,15 +22,18 @@ use crate::domain::Marks;
 use crate::domain::Timestamp;
 use crate::store::Attempt;
 use crate::store::Claimed;
+use crate::store::KeptWebhook;
 use crate::store::Settlement;
+use crate::store::Store;
 use crate::store::Target;
 use crate::store::Verdict;
 
 /// What every attempt needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Means {
     pub(crate) clock: Clock,
     pub(crate) settings: Arc<DeliverySettings>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// An attempt that is over.
@@ -54,6 +58,8 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
         Target::Lane(_) => Place::Head,
         Target::Aside(_) => Place::Aside,
     };
+    let started_at = means.clock.now();
+    let webhook = webhook(&claimed, &means).await;
     let callback = Callback {
         event: &claimed.event,
         context: &claimed.context,
@@ -61,8 +67,8 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
             late: place == Place::Aside,
         },
         attempt: claimed.attempts.saturating_add(1),
+        webhook: webhook.as_ref(),
     };
-    let started_at = means.clock.now();
     let answer = bounded(&callback, &bot, claimed.callback_url.as_deref(), &means).await;
     let now = means.clock.now();
     let tried = Tried {
@@ -92,6 +98,7 @@ pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) ->
         context: &offer.context,
         marks: Marks::default(),
         attempt: 1,
+        webhook: offer.webhook.as_ref(),
     };
     let answer = bounded(&callback, &bot, offer.callback_url.as_deref(), &means).await;
     Ended {
@@ -111,6 +118,25 @@ pub(crate) fn settlement(claimed: Claimed, verdict: Verdict, attempt: Option<Att
         attempt,
         at,
     }
+}
+
+/// What an event stands for that is passed on as it came. Without it nothing can be sent, and the attempt fails.
+async fn webhook(claimed: &Claimed, means: &Means) -> Option<KeptWebhook> {
+    #[derive(Deserialize)]
+    struct Passed {
+        source: PassedSource,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct PassedSource {
+        event_id: String,
+    }
+    if !claimed.event.kind.is_webhook() {
+        return None;
+    }
+    let passed: Passed = serde_json::from_str(claimed.event.extra.as_str()).ok()?;
+    let (handover, id) = (&claimed.context.handover, &passed.source.event_id);
+    means.store.webhook_of(handover, id).await.ok().flatten()
 }
 
 /// The attempt, cut off when it takes too long. One that panics ends like one that could not be sent.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -11,9 +12,11 @@ use reqwest::Response;
 use url::Url;
 
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
 use crate::delivery::answer;
 use crate::delivery::answer::Answer;
 use crate::delivery::answer::Fault;
+use crate::delivery::callback_auth::Renewal;
 use crate::delivery::roster::Bot;
 use crate::delivery::signing;
 use crate::domain::EventContext;
@@ -23,6 +26,7 @@ use crate::domain::Timestamp;
 use crate::outbound::NameNotFound;
 use crate::outbound::RefusedAddress;
 use crate::outbound::UrlFault;
+use crate::store::KeptWebhook;
 
 /// So much of an answer is read; the rest is not waited for.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -43,6 +47,8 @@ pub(crate) struct Callback<'a> {
     pub(crate) marks: Marks,
     /// Counted from 1.
     pub(crate) attempt: u32,
+    /// What is passed on in the event's place, where it stands for a webhook.
+    pub(crate) webhook: Option<&'a KeptWebhook>,
 }
 
 impl Callback<'_> {
@@ -53,26 +59,58 @@ impl Callback<'_> {
             Err(UrlFault::RefusedAddress) => return Answer::fault(Fault::RefusedAddress),
             Err(_) => return Answer::fault(Fault::BadUrl),
         }
-        let Ok(body) = self.event.render(self.context, self.marks) else {
+        let Some(content) = self.content(bot) else {
             return Answer::fault(Fault::Unsendable);
         };
-        let Ok(headers) = self.headers(bot, body.as_bytes(), clock.now()) else {
+        let Ok(mut headers) = self.headers(bot, &content, clock.now()) else {
             return Answer::fault(Fault::Unsendable);
         };
-        let request = bot.client.post(url).headers(headers).body(body);
-        match request.send().await {
-            Ok(response) => read(response, clock.now()).await,
-            Err(error) => Answer::fault(fault_of(&error)),
+        let policy = &bot.delivery.policy;
+        let Ok(()) = bot.credentials.add(&mut headers, policy, clock.now()).await else {
+            return Answer::fault(Fault::Token);
+        };
+        let answer = send(bot, &url, &headers, &content.body, clock).await;
+        if answer.status != Some(401) || bot.credentials.refused(&headers, clock.now()) == Renewal::No {
+            return answer;
+        }
+        let used = headers.get(header::AUTHORIZATION).cloned();
+        match bot.credentials.add(&mut headers, policy, clock.now()).await {
+            Ok(()) if headers.get(header::AUTHORIZATION) != used.as_ref() => {
+                send(bot, &url, &headers, &content.body, clock).await
+            }
+            Ok(()) => answer,
+            Err(_fault) => Answer::fault(Fault::Token),
         }
     }
 
-    fn headers(&self, bot: &Bot, body: &[u8], now: Timestamp) -> Result<HeaderMap, http::Error> {
+    /// `None` for what cannot be put into the bot's format.
+    fn content(&self, bot: &Bot) -> Option<Content> {
+        let (content_type, body) = match bot.delivery.format {
+            CallbackFormat::Native => (
+                "application/json",
+                self.event.render(self.context, self.marks).ok()?.into(),
+            ),
+            CallbackFormat::CloudEvents => {
+                let body = self.event.render_cloud_event(self.context, self.marks, &bot.source);
+                ("application/cloudevents+json", body.ok()?.into())
+            }
+            CallbackFormat::Passthrough => ("application/json", self.webhook?.body.clone()),
+        };
+        Some(Content { content_type, body })
+    }
+
+    fn headers(&self, bot: &Bot, content: &Content, now: Timestamp) -> Result<HeaderMap, http::Error> {
         let seconds = now.as_seconds().to_string();
         let id = self.event.id.as_str();
-        let mut headers = HeaderMap::with_capacity(16);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut headers = HeaderMap::with_capacity(24);
+        for (name, value) in self.webhook.iter().flat_map(|webhook| &webhook.headers.0) {
+            let mut value = HeaderValue::from_str(value)?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_bytes(name.as_bytes())?, value);
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content.content_type));
         headers.insert(WEBHOOK_ID, HeaderValue::from_str(id)?);
-        if let Some(value) = signing::signatures(&bot.delivery.secrets, id, &seconds, body) {
+        if let Some(value) = signing::signatures(&bot.delivery.secrets, id, &seconds, &content.body) {
             headers.insert(WEBHOOK_SIGNATURE, HeaderValue::try_from(value)?);
         }
         headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::try_from(seconds)?);
@@ -80,10 +118,21 @@ impl Callback<'_> {
         headers.insert(HANDOVER_SEQUENCE, HeaderValue::from(self.event.sequence));
         headers.insert(HANDOVER_ATTEMPT, HeaderValue::from(self.attempt));
         headers.insert(TRACEPARENT, HeaderValue::try_from(traceparent())?);
-        if let Some(value) = &bot.authorization {
-            headers.insert(header::AUTHORIZATION, value.clone());
-        }
         Ok(headers)
+    }
+}
+
+/// A body as it goes out, and what it is.
+struct Content {
+    content_type: &'static str,
+    body: Bytes,
+}
+
+async fn send(bot: &Bot, url: &Url, headers: &HeaderMap, body: &Bytes, clock: &Clock) -> Answer {
+    let request = bot.client.post(url.clone()).headers(headers.clone()).body(body.clone());
+    match request.send().await {
+        Ok(response) => read(response, clock.now()).await,
+        Err(error) => Answer::fault(fault_of(&error)),
     }
 }
 

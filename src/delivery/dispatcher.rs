@@ -82,8 +82,8 @@ pub enum Progress {
 impl Dispatcher {
     pub fn new(parts: DispatcherParts) -> Self {
         let settings = Arc::new(parts.settings);
+        let store = parts.store;
         Self {
-            store: parts.store,
             roster: parts.roster,
             ephemerals: parts.ephemerals,
             metrics: parts.metrics,
@@ -92,7 +92,9 @@ impl Dispatcher {
             means: Means {
                 clock: parts.clock,
                 settings,
+                store: Arc::clone(&store),
             },
+            store,
             attempts: JoinSet::new(),
             unsettled: Vec::new(),
             refused: false,

@@ -10,6 +10,7 @@ use crate::delivery::Wake;
 use crate::domain::EventContext;
 use crate::domain::HandoverEvent;
 use crate::domain::HandoverId;
+use crate::store::KeptWebhook;
 
 /// Cheap to clone; all clones offer to the same dispatcher.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Offer {
     pub(crate) event: HandoverEvent,
     /// The handover's own callback address, when it was created with one.
     pub(crate) callback_url: Option<String>,
+    /// The webhook itself, for a bot that gets those.
+    pub(crate) webhook: Option<KeptWebhook>,
 }
 
 impl Ephemerals {
@@ -38,12 +41,32 @@ impl Ephemerals {
     /// Takes the place of an earlier one of the same handover. Must be called after [`Wake::lane`] for what was logged
     /// before it, so that it cannot overtake that.
     pub fn offer(&self, context: EventContext, event: HandoverEvent, callback_url: Option<String>) {
-        let handover = context.handover.clone();
-        let offer = Offer {
+        self.put(Offer {
             context,
             event,
             callback_url,
-        };
+            webhook: None,
+        });
+    }
+
+    /// The same for a webhook that is passed on as it came.
+    pub fn pass_on(
+        &self,
+        context: EventContext,
+        event: HandoverEvent,
+        callback_url: Option<String>,
+        webhook: KeptWebhook,
+    ) {
+        self.put(Offer {
+            context,
+            event,
+            callback_url,
+            webhook: Some(webhook),
+        });
+    }
+
+    fn put(&self, offer: Offer) {
+        let handover = offer.context.handover.clone();
         let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
         offers.insert(handover, offer);
         drop(offers);

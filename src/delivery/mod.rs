@@ -5,6 +5,7 @@ mod attempt;
 mod board;
 mod bot;
 mod callback;
+mod callback_auth;
 mod claims;
 mod dispatcher;
 mod ephemeral;
@@ -24,6 +25,7 @@ mod wake;
 
 pub use bot::BotDelivery;
 pub use bot::CallbackAuth;
+pub use bot::CallbackFormat;
 pub use dispatcher::Dispatcher;
 pub use dispatcher::DispatcherParts;
 pub use dispatcher::Progress;

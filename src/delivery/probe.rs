@@ -6,13 +6,16 @@ use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use http::header;
+use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::clock::Clock;
 use crate::delivery::BotDelivery;
+use crate::delivery::CallbackFormat;
 use crate::delivery::Roster;
 use crate::delivery::RosterError;
 use crate::delivery::SigningKey;
+use crate::delivery::answer::Fault;
 use crate::delivery::callback::fault_of;
 use crate::delivery::signing;
 use crate::domain::BotName;
@@ -37,6 +40,8 @@ pub enum Probed {
     Failed(&'static str),
     /// Its events are pulled.
     NoAddress,
+    /// It is given 8x8's own webhooks and knows no events of ours.
+    OtherFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +73,9 @@ impl Probe {
         else {
             return Probed::NoAddress;
         };
+        if bot.delivery.format == CallbackFormat::Passthrough {
+            return Probed::OtherFormat;
+        }
         if bot.delivery.policy.check(&url).is_err() {
             return Probed::Failed("refused-address");
         }
@@ -78,17 +86,29 @@ impl Probe {
             ProbeSignature::Right => bot.delivery.secrets.clone(),
             ProbeSignature::Wrong => vec![SigningKey::random()],
         };
-        let Ok(headers) = headers(&keys, id.as_str(), &now.as_seconds().to_string(), body.as_bytes()) else {
+        let Ok(mut headers) = headers(&keys, id.as_str(), &now.as_seconds().to_string(), body.as_bytes()) else {
             return Probed::Failed("unsendable");
         };
-        let mut request = bot.client.post(url).headers(headers).body(body).timeout(self.patience);
-        if let Some(value) = &bot.authorization {
-            request = request.header(header::AUTHORIZATION, value.clone());
-        }
-        match request.send().await {
-            Ok(answer) => Probed::Answered(answer.status().as_u16()),
-            Err(error) => Probed::Failed(fault_of(&error).as_str()),
-        }
+        let sending = async {
+            if bot
+                .credentials
+                .add(&mut headers, &bot.delivery.policy, now)
+                .await
+                .is_err()
+            {
+                return Probed::Failed(Fault::Token.as_str());
+            }
+            answer(bot.client.post(url).headers(headers).body(body)).await
+        };
+        let in_time = tokio::time::timeout(self.patience, sending).await;
+        in_time.unwrap_or(Probed::Failed(Fault::Timeout.as_str()))
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Probed {
+    match request.send().await {
+        Ok(answer) => Probed::Answered(answer.status().as_u16()),
+        Err(error) => Probed::Failed(fault_of(&error).as_str()),
     }
 }
 

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
 
-use http::HeaderValue;
 use reqwest::Client;
-use secrecy::ExposeSecret;
 use thiserror::Error;
 
 use crate::delivery::BotDelivery;
-use crate::delivery::CallbackAuth;
+use crate::delivery::callback_auth::Credentials;
 use crate::domain::BotName;
 use crate::outbound;
 use crate::outbound::AddressPolicy;
@@ -32,8 +30,8 @@ struct Inner {
 pub enum RosterError {
     #[error(transparent)]
     Outbound(OutboundError),
-    #[error("the bearer token of bot {0} has characters that no header can carry")]
-    Bearer(BotName),
+    #[error("a token of bot {0} has characters that no header can carry")]
+    Secret(BotName),
 }
 
 /// What the roster is at one moment.
@@ -49,7 +47,9 @@ pub(crate) struct Bots {
 pub(crate) struct Bot {
     pub(crate) delivery: BotDelivery,
     pub(crate) client: Client,
-    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) credentials: Credentials,
+    /// What its `CloudEvents` name as theirs.
+    pub(crate) source: String,
 }
 
 impl Roster {
@@ -80,12 +80,13 @@ impl Bots {
         let mut next = Self::default();
         for delivery in bots {
             let client = next.client(&delivery.policy, outbound, old)?;
-            let authorization = authorization(&delivery)?;
             let name = delivery.bot.clone();
+            let credentials = Credentials::of(&delivery, &client).ok_or_else(|| RosterError::Secret(name.clone()))?;
             let bot = Bot {
+                source: format!("urn:handover-gateway:tenant:{}", delivery.tenant),
                 delivery,
                 client,
-                authorization,
+                credentials,
             };
             next.bots.insert(name, Arc::new(bot));
         }
@@ -107,17 +108,5 @@ impl Bots {
         };
         self.clients.insert(policy.clone(), client.clone());
         Ok(client)
-    }
-}
-
-fn authorization(delivery: &BotDelivery) -> Result<Option<HeaderValue>, RosterError> {
-    match &delivery.auth {
-        CallbackAuth::None => Ok(None),
-        CallbackAuth::Bearer(token) => {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret().trim()))
-                .map_err(|_value| RosterError::Bearer(delivery.bot.clone()))?;
-            value.set_sensitive(true);
-            Ok(Some(value))
-        }
     }
 }

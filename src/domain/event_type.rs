@@ -43,9 +43,16 @@ event_types! {
     HandoverEnded = "handover.ended", Lifecycle;
     HandoverFailed = "handover.failed", Lifecycle;
     Unrecognized = "event.unrecognized", Conversational;
+    WebhookReceived = "webhook.received", Conversational;
+    WebhookTyping = "webhook.typing", Ephemeral;
 }
 
 impl EventType {
+    /// Whether it stands for one of 8x8's webhooks as it came, rather than for what it means.
+    pub const fn is_webhook(self) -> bool {
+        matches!(self, Self::WebhookReceived | Self::WebhookTyping)
+    }
+
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }

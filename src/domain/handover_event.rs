@@ -48,6 +48,43 @@ pub struct Marks {
 impl HandoverEvent {
     /// The published JSON: a callback's body, an entry of the log, the data of a stream's message.
     pub fn render(&self, context: &EventContext, marks: Marks) -> Result<String, serde_json::Error> {
+        let envelope = Envelope {
+            id: &self.id,
+            kind: self.kind,
+            timestamp: self.at,
+        };
+        self.with_data(&envelope, context, marks)
+    }
+
+    /// The same as a `CloudEvent` 1.0 in its structured form. `source` is a URI of whoever tells it.
+    pub fn render_cloud_event(
+        &self,
+        context: &EventContext,
+        marks: Marks,
+        source: &str,
+    ) -> Result<String, serde_json::Error> {
+        // An ephemeral event has no number of its own.
+        let is_numbered = self.kind.class() != EventClass::Ephemeral;
+        let envelope = CloudEnvelope {
+            specversion: "1.0",
+            id: &self.id,
+            source,
+            kind: self.kind,
+            subject: &context.handover,
+            time: self.at,
+            datacontenttype: "application/json",
+            sequence: is_numbered.then(|| format!("{:020}", self.sequence)),
+        };
+        self.with_data(&envelope, context, marks)
+    }
+
+    /// An envelope's members, then `data`.
+    fn with_data(
+        &self,
+        envelope: &impl Serialize,
+        context: &EventContext,
+        marks: Marks,
+    ) -> Result<String, serde_json::Error> {
         let extra = self.extra.as_str().trim();
         let data = Data {
             handover_id: &context.handover,
@@ -60,12 +97,7 @@ impl HandoverEvent {
             ephemeral: (self.kind.class() == EventClass::Ephemeral).then_some(true),
             late: (marks.late || self.late).then_some(true),
         };
-        let envelope = Envelope {
-            id: &self.id,
-            kind: self.kind,
-            timestamp: self.at,
-        };
-        let mut body = serde_json::to_string(&envelope)?;
+        let mut body = serde_json::to_string(envelope)?;
         body.pop();
         body.push_str(",\"data\":");
         body.push_str(&serde_json::to_string(&data)?);
@@ -98,6 +130,22 @@ struct Envelope<'a> {
     kind: EventType,
     #[serde(serialize_with = "Timestamp::rfc3339")]
     timestamp: Timestamp,
+}
+
+#[derive(Serialize)]
+struct CloudEnvelope<'a> {
+    specversion: &'static str,
+    id: &'a EventId,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: EventType,
+    subject: &'a HandoverId,
+    #[serde(serialize_with = "Timestamp::rfc3339")]
+    time: Timestamp,
+    datacontenttype: &'static str,
+    /// With so many digits that texts sort as the numbers do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -168,6 +216,22 @@ mod tests {
         assert_eq!(json["data"]["message"]["text"], "Hi");
         assert_eq!(json["data"]["control"], "agent");
         assert_eq!(json["data"]["sequence"], 7);
+    }
+
+    #[test]
+    fn a_cloud_event_has_the_same_data_and_its_own_envelope() {
+        let said = event(EventType::MessageCreated, r#"{"message":{"text":"Hi"}}"#);
+        let source = "urn:handover-gateway:tenant:acme";
+        let body = said.render_cloud_event(&context(), Marks::default(), source).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let native = said.render(&context(), Marks::default()).unwrap();
+        let native: serde_json::Value = serde_json::from_str(&native).unwrap();
+        assert_eq!(json["data"], native["data"]);
+        assert_eq!(json["subject"], "ho_0192f7a0b1c27d3e8f4a5b6c7d8e9f00");
+        assert_eq!(json["sequence"], "00000000000000000007");
+        let typing = event(EventType::AgentTyping, "{}");
+        let body = typing.render_cloud_event(&context(), Marks::default(), source).unwrap();
+        assert!(!body.contains(r#""sequence":"0"#), "{body}");
     }
 
     #[test]

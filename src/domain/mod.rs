@@ -65,6 +65,7 @@ pub use names::AccountId;
 pub use names::BotName;
 pub use names::TenantName;
 pub use raw_json::RawJson;
+pub use receipt::WebhookHeaders;
 pub use receipt::WebhookReceipt;
 pub use routing::AskedBy;
 pub use routing::Routing;

@@ -1,6 +1,10 @@
 //! What is kept of one webhook event as 8x8 sent it: enough to drop repeats, to apply it later and to pass it through.
 
+use std::fmt;
+
 use bytes::Bytes;
+use serde::Deserialize;
+use serde::Serialize;
 
 use crate::domain::AccountId;
 use crate::domain::ConversationId;
@@ -16,4 +20,23 @@ pub struct WebhookReceipt {
     pub sha256: [u8; 32],
     pub body: Bytes,
     pub received_at: Timestamp,
+    pub headers: WebhookHeaders,
+}
+
+/// 8x8's own headers, kept only where a bot gets webhooks as they came. With the body they are what a forger needs, so
+/// that no log may show them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WebhookHeaders(pub Vec<(String, String)>);
+
+impl WebhookHeaders {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for WebhookHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} headers", self.0.len())
+    }
 }

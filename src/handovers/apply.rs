@@ -78,9 +78,8 @@ impl Handovers {
             receipt: Some(receipt),
             ..Along::default()
         };
-        let changed = self
-            .change_locked(slot, &mut handover, Input::Webhook(event), along)
-            .await?;
+        let input = self.input(&handover, event);
+        let changed = self.change_locked(slot, &mut handover, input, along).await?;
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
@@ -106,6 +105,15 @@ impl Handovers {
             }
         }
         event
+    }
+
+    /// What the handover is changed by: for a bot that is passed 8x8's webhooks on, also where nothing else changes.
+    fn input(&self, handover: &Handover, event: WebhookEvent) -> Input {
+        if self.parts.tenants.passes_on(&handover.facts) {
+            Input::Passed(event)
+        } else {
+            Input::Webhook(event)
+        }
     }
 
     /// The handover an event belongs to: by its conversation, or by our key in `CONVERSATION_UPDATE`.
@@ -173,7 +181,8 @@ impl Handovers {
                     ..Along::default()
                 };
                 let event = self.told(handover, *event);
-                self.change_locked(slot, handover, Input::Webhook(event), along).await?;
+                let input = self.input(handover, event);
+                self.change_locked(slot, handover, input, along).await?;
             }
         }
         Ok(())

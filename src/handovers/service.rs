@@ -34,6 +34,7 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
+use crate::store::KeptWebhook;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::supervisor::Supervisor;
@@ -142,7 +143,7 @@ impl Handovers {
         for _ in 0..ATTEMPTS {
             let next = transition::next(handover, input.clone(), self.parts.clock.now())?;
             if next.says_nothing() && along.settled.is_empty() {
-                self.tell_ephemeral(&next);
+                self.tell_ephemeral(&next, along.receipt.as_ref());
                 // An echo is remembered by its receipt all the same; typing is not worth a write.
                 if along.receipt.is_none() || !next.ephemeral.is_empty() {
                     return Ok(Changed::Done);
@@ -150,7 +151,7 @@ impl Handovers {
             }
             match self.parts.store.commit(self.commit_of(&next, &along)).await? {
                 Committed::Done => {
-                    self.follow(slot, handover, next, along.ticket.as_ref());
+                    self.follow(slot, handover, next, &along);
                     return Ok(Changed::Done);
                 }
                 Committed::Seen { same_body } => return Ok(Changed::Seen { same_body }),
@@ -211,7 +212,7 @@ impl Handovers {
         slot: &Arc<Slot>,
         handover: &mut MutexGuard<'_, Handover>,
         next: Transition,
-        ticket: Option<&Ticket>,
+        along: &Along,
     ) {
         let was_bound = handover.progress.conversation.is_some();
         let due_before = transition::next_deadline(handover);
@@ -242,14 +243,15 @@ impl Handovers {
             );
         }
         // After the wake-up for what was logged: it must not overtake that.
-        self.tell_ephemeral(&next);
+        self.tell_ephemeral(&next, along.receipt.as_ref());
+        let ticket = along.ticket.as_ref();
         self.enqueue(slot, next.calls, handover.progress.conversation.as_ref(), ticket);
         if handover.state() == State::Failed && handover.progress.conversation.is_none() {
             self.drop_lane(slot);
         }
     }
 
-    fn tell_ephemeral(&self, next: &Transition) {
+    fn tell_ephemeral(&self, next: &Transition, receipt: Option<&WebhookReceipt>) {
         for event in &next.ephemeral {
             let context = EventContext::of(&next.next);
             let bot = context.bot.clone();
@@ -267,9 +269,13 @@ impl Handovers {
                 );
             }
             if self.parts.tenants.delivers(&next.next.facts) {
-                self.parts
-                    .ephemerals
-                    .offer(context, event.clone(), next.next.facts.callback_url.clone());
+                let (ephemerals, callback_url) = (&self.parts.ephemerals, next.next.facts.callback_url.clone());
+                match receipt {
+                    Some(receipt) if event.kind.is_webhook() => {
+                        ephemerals.pass_on(context, event.clone(), callback_url, KeptWebhook::of(receipt));
+                    }
+                    _ => ephemerals.offer(context, event.clone(), callback_url),
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::CopilotLink;
+use crate::delivery::CallbackFormat;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::Facts;
@@ -69,6 +70,7 @@ pub struct Bot {
     pub queue_id: Option<String>,
     /// Whether events go to an address of the bot's own; without one it pulls.
     pub is_called_back: bool,
+    pub format: CallbackFormat,
     pub duplicate: Duplicate,
     pub queue_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
@@ -119,6 +121,12 @@ impl Tenants {
 
     pub fn bot(&self, name: &BotName) -> Option<&Arc<Bot>> {
         self.bots.get(name)
+    }
+
+    /// Whether a handover's bot gets 8x8's webhooks as they came.
+    pub(super) fn passes_on(&self, facts: &Facts) -> bool {
+        self.bot(&facts.bot)
+            .is_some_and(|bot| bot.format == CallbackFormat::Passthrough)
     }
 
     /// Whether a handover's events are to be delivered. Those of a bot that is not configured any more are kept for it.

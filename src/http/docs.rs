@@ -17,6 +17,7 @@ use utoipa::openapi::security::SecurityScheme;
 
 use crate::http::api;
 use crate::http::problem::CONTENT_TYPE;
+use crate::http::tokens;
 use crate::http::webhook;
 use crate::http::webhook_answer::Unproven;
 use crate::problem::FieldError;
@@ -42,6 +43,7 @@ pub fn openapi() -> openapi::OpenApi {
     document.merge(api);
     document.merge(api::links().into_openapi());
     document.merge(webhook::paths());
+    document.merge(tokens::paths());
     document
 }
 

@@ -16,7 +16,8 @@ use prometheus_client::registry::Unit;
 pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    webhooks: Family<WebhookLabels, Counter>,
+    webhooks: Family<OutcomeLabels, Counter>,
+    tokens: Family<OutcomeLabels, Counter>,
     connections: Gauge,
 }
 
@@ -34,7 +35,7 @@ struct RouteLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WebhookLabels {
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
@@ -48,6 +49,7 @@ impl HttpMetrics {
             requests: Family::default(),
             durations: Family::new_with_constructor(buckets),
             webhooks: Family::default(),
+            tokens: Family::default(),
             connections: Gauge::default(),
         };
         registry.register(
@@ -65,6 +67,11 @@ impl HttpMetrics {
             "webhooks",
             "Webhooks received, by what became of them",
             metrics.webhooks.clone(),
+        );
+        registry.register(
+            "token_requests",
+            "Requests at the token endpoint, by what became of them",
+            metrics.tokens.clone(),
         );
         registry.register("http_connections", "Connections open now", metrics.connections.clone());
         metrics
@@ -85,7 +92,11 @@ impl HttpMetrics {
     }
 
     pub(super) fn webhook(&self, outcome: &'static str) {
-        self.webhooks.get_or_create(&WebhookLabels { outcome }).inc();
+        self.webhooks.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(super) fn token(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub(super) fn open_connection(&self) -> OpenConnection {
@@ -115,6 +126,7 @@ mod tests {
         let metrics = HttpMetrics::new(&mut registry);
         metrics.answered("GET", "/v1/handovers/{id}", 200, Duration::from_millis(3));
         metrics.webhook("recorded");
+        metrics.token("issued");
         drop(metrics.open_connection());
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
@@ -122,6 +134,7 @@ mod tests {
             "http_requests_total{method=\"GET\",route=\"/v1/handovers/{id}\",status=\"200\"} 1",
             "http_request_duration_seconds_count{method=\"GET\",route=\"/v1/handovers/{id}\"} 1",
             "webhooks_total{outcome=\"recorded\"} 1",
+            "token_requests_total{outcome=\"issued\"} 1",
             "http_connections 0",
         ] {
             assert!(text.contains(line), "{text}");

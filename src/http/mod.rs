@@ -20,6 +20,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod webhook;
 mod webhook_answer;
 
@@ -41,5 +42,7 @@ pub use server::ServerLimits;
 pub use server::serve;
 pub use status::AdminTokens;
 pub use status::StatusState;
+pub use tokens::Login;
+pub use tokens::Tokens;
 pub use webhook::WebhookRoute;
 pub use webhook::WebhookState;

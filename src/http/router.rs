@@ -36,6 +36,7 @@ use crate::http::problem::internal;
 use crate::http::problem::refused;
 use crate::http::problem::too_slow;
 use crate::http::status;
+use crate::http::tokens;
 use crate::http::webhook;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::problem::ProblemCode;
@@ -58,10 +59,15 @@ pub fn public_router(
     let in_time = middleware::from_fn_with_state(limits.request, in_time);
     let calls = api::calls().with_state(api_state.clone()).layer(in_time);
     let in_time = middleware::from_fn_with_state((limits.request, metrics.clone()), webhook_in_time);
+    let in_time_or_again = middleware::from_fn_with_state(limits.request, in_time_or_again);
+    let tokens = tokens::routes()
+        .with_state((webhooks.tokens.clone(), metrics.clone()))
+        .layer(in_time_or_again);
     let webhooks = webhook::routes().with_state(webhooks).layer(in_time);
     let streams = api::streams().with_state(api_state.clone());
     let transfers = api::transfers().merge(api::links()).with_state(api_state);
-    let (router, _document) = calls.merge(webhooks).merge(streams).split_for_parts();
+    let all = calls.merge(webhooks).merge(tokens).merge(streams);
+    let (router, _document) = all.split_for_parts();
     let docs: Router = SwaggerUi::new("/docs").url("/openapi.json", docs::openapi()).into();
     let limited = router.merge(docs).layer(DefaultBodyLimit::max(limits.body));
     let (transfers, _document) = transfers.split_for_parts();
@@ -110,6 +116,14 @@ async fn in_time(State(limit): State<Duration>, request: Request, next: Next) ->
             "the gateway did not finish in time and goes on with it; look at the handover or its events to learn the outcome",
         ),
         _ => too_slow("the gateway did not answer in time; try again").into_response(),
+    }
+}
+
+/// For what can be asked again as it is.
+async fn in_time_or_again(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_late) => too_slow("the gateway did not answer in time; try again").into_response(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! The accept loop: so many connections and no more, no slow headers, and an orderly end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
@@ -15,8 +18,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use crate::http::HttpMetrics;
+use crate::http::tokens::Peer;
 
 /// Time for a request's headers to come. The same timer closes a connection that is kept open and idle, so it is longer
 /// than the 60 s for which load balancers keep theirs: closing first would cut off the request one has just sent. Clients
@@ -49,8 +54,8 @@ pub async fn serve(
         cut_off: CancellationToken::new(),
     };
     let room = Arc::new(Semaphore::new(limits.connections));
-    while let Some((stream, permit)) = accept(&listener, &room, &stop).await {
-        server.connect(stream, permit);
+    while let Some((stream, from, permit)) = accept(&listener, &room, &stop).await {
+        server.connect(stream, Peer(from.ip()), permit);
     }
     drop(listener);
     server.end(limits.grace).await;
@@ -65,14 +70,18 @@ struct Server {
 }
 
 impl Server {
-    fn connect(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn connect(&self, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
         // It only delays small answers when it fails.
         drop(stream.set_nodelay(true));
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
             .keep_alive(true);
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+        let router = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         let connection = self.graceful.watch(connection);
         let (cut_off, open) = (self.cut_off.clone(), self.metrics.open_connection());
         drop(self.connections.spawn(async move {
@@ -106,12 +115,12 @@ async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let next = async {
         let permit = Arc::clone(room).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _from)) => return Some((stream, permit)),
+                Ok((stream, from)) => return Some((stream, from, permit)),
                 Err(error) => {
                     tracing::warn!(error = %error, "a connection could not be accepted");
                     tokio::time::sleep(BREATH).await;

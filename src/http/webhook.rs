@@ -18,16 +18,19 @@ use utoipa_axum::routes;
 use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::TenantName;
+use crate::domain::WebhookHeaders;
 use crate::domain::WebhookReceipt;
 use crate::handovers::Applied;
 use crate::handovers::ApplyError;
 use crate::handovers::Handovers;
 use crate::http::metrics::HttpMetrics;
 use crate::http::problem::chain;
+use crate::http::tokens::Tokens;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::http::webhook_answer::WebhookProblems;
 use crate::provisioning::Standing;
 use crate::webhook::Decoded;
+use crate::webhook::Issued;
 use crate::webhook::PathSecrets;
 use crate::webhook::Requirement;
 use crate::webhook::SecondFactor;
@@ -38,6 +41,7 @@ use crate::webhook::WebhookSettings;
 use crate::webhook::claimed_account;
 use crate::webhook::decode;
 use crate::webhook::is_hello;
+use crate::webhook::passed_headers;
 
 /// In the route template of an address that ends in a secret.
 pub(super) const PATH_SECRET: &str = "{pathSecret}";
@@ -52,39 +56,70 @@ pub struct WebhookState {
     pub handovers: Arc<Handovers>,
     pub clock: Clock,
     pub metrics: HttpMetrics,
+    pub tokens: Tokens,
 }
 
 /// How one tenant's webhooks are looked at.
 #[derive(Clone)]
 pub struct WebhookRoute {
     standing: Standing,
+    tenant: TenantName,
     account: AccountId,
     verifier: Verifier,
     path_secrets: PathSecrets,
     second_factor: SecondFactor,
+    keeps_headers: bool,
 }
 
 impl WebhookRoute {
     pub fn new(standing: Standing, account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
         let (path_secrets, second_factor) = (PathSecrets::new(settings), SecondFactor::new(settings));
         Self {
+            tenant: standing.tenant().clone(),
             standing,
             account,
             verifier,
             path_secrets,
             second_factor,
+            keeps_headers: settings.keeps_headers,
         }
     }
 
-    async fn prove(&self, headers: &HeaderMap, body: Bytes, clock: &Clock) -> Result<Signed, VerifyError> {
+    async fn prove(&self, headers: &HeaderMap, body: Bytes, state: &WebhookState) -> Result<Signed, VerifyError> {
+        self.second_factor.app_token(headers)?;
+        let issued = self.issued(headers, &state.tokens).await?;
         if !self.second_factor.requires(Requirement::Signature) {
+            let account = self.account.clone();
             return self
                 .second_factor
-                .vouch(headers, body, self.account.clone(), clock.now());
+                .vouch(headers, body, (account, issued), state.clock.now());
         }
-        self.second_factor.app_token(headers)?;
-        self.second_factor.bearer(headers)?;
-        self.verifier.verify(headers, body, clock.now()).await
+        self.second_factor.bearer(headers, issued)?;
+        self.verifier.verify(headers, body, state.clock.now()).await
+    }
+
+    /// 8x8's own, where somebody is to get the webhook as it came.
+    fn headers_to_keep(&self, headers: &HeaderMap) -> WebhookHeaders {
+        if self.keeps_headers {
+            passed_headers(headers)
+        } else {
+            WebhookHeaders::default()
+        }
+    }
+
+    /// Asks only for a token that is required and not one of the configured.
+    async fn issued(&self, headers: &HeaderMap, tokens: &Tokens) -> Result<Issued, VerifyError> {
+        let Some(token) = self.second_factor.unknown_bearer(headers) else {
+            return Ok(Issued::No);
+        };
+        match tokens.admit(&self.tenant, token).await {
+            Ok(true) => Ok(Issued::Here),
+            Ok(false) => Ok(Issued::No),
+            Err(error) => {
+                tracing::error!(error = chain(&error), "a webhook's bearer token could not be looked up");
+                Err(VerifyError::TokensUnavailable)
+            }
+        }
     }
 }
 
@@ -233,20 +268,24 @@ impl WebhookState {
         // Several tenants may share an 8x8 tenant id; any of them may take it.
         let mut last = "other-tenant";
         for route in routes {
-            match route.prove(headers, body.clone(), &self.clock).await {
+            match route.prove(headers, body.clone(), self).await {
                 Ok(signed) => {
                     route.standing.heard_webhook(self.clock.now());
-                    return self.take(&signed).await;
+                    return self.take(&signed, route.headers_to_keep(headers)).await;
                 }
                 Err(VerifyError::KeysUnavailable) => return WebhookAnswer::KeysUnavailable,
+                Err(VerifyError::TokensUnavailable) => return WebhookAnswer::NotRecorded,
                 Err(VerifyError::Unproven(code)) => last = code,
             }
         }
         unproven(&body, last)
     }
 
-    async fn take(&self, signed: &Signed) -> WebhookAnswer {
-        let receipt = |conversation| -> WebhookReceipt { signed.receipt(conversation, self.clock.now()) };
+    async fn take(&self, signed: &Signed, headers: WebhookHeaders) -> WebhookAnswer {
+        let receipt = |conversation| WebhookReceipt {
+            headers: headers.clone(),
+            ..signed.receipt(conversation, self.clock.now())
+        };
         let applied = match decode(signed) {
             Decoded::Verify => return WebhookAnswer::Hello,
             Decoded::Event(event) => {

@@ -98,7 +98,7 @@ impl Watch {
         lacking
     }
 
-    /// Takes a channel up only when its webhook is ours and points here; one that is gone is forgotten.
+    /// Takes a channel up only when its webhook is ours and points here; one that does not exist any more is forgotten.
     async fn look_for(&self, watched: &Watched, wanted: &Wanted) {
         let (standing, tenant) = (&watched.standing, watched.standing.tenant());
         let known = Known {
@@ -112,6 +112,7 @@ impl Watch {
                 return;
             }
         };
+        let exists = found.channel.is_some();
         let ours = found.webhook.filter(|webhook| wanted.is_here(webhook.uri.as_deref()));
         let ours = ours
             .zip(found.channel)
@@ -120,7 +121,8 @@ impl Watch {
             webhook_id: webhook.id,
             channel_id: channel.id,
         });
-        if next == known.registration || (next.is_none() && !found.is_all) {
+        // One that exists and is not ours now may be moved back: it is not forgotten.
+        if next == known.registration || (next.is_none() && (exists || !found.is_all)) {
             return;
         }
         if let Err(error) = self.store.keep_registration(tenant, next.clone()).await {

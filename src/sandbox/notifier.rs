@@ -172,6 +172,7 @@ impl State {
         let signature = key.sign_as(&outgoing.body, headers, &outgoing.tampering.sign);
         let six = signature.map_err(|error| error.to_string())?;
         let mut all: Vec<_> = six.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        all.extend(self.options.webhook_headers.iter().cloned());
         for (name, value) in &outgoing.tampering.headers {
             all.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             all.extend(value.iter().map(|value| (name.clone(), value.clone())));

@@ -14,6 +14,8 @@ pub struct Options {
     pub customer_id: String,
     /// Where the first webhook points. It can be set later with `POST /sandbox/webhook`.
     pub webhook_url: Option<Url>,
+    /// Added to every webhook event, as a load balancer on the way would; 8x8 itself cannot.
+    pub webhook_headers: Vec<(String, String)>,
     /// `Chat Gateway v1.0` (nested events) or `v2.0` (flat events).
     pub webhook_version: String,
     pub channel_id: String,
@@ -72,6 +74,7 @@ impl Default for Options {
             tenant_id: "sandbox-tenant".to_owned(),
             customer_id: "sandbox-customer".to_owned(),
             webhook_url: None,
+            webhook_headers: Vec::new(),
             webhook_version: "Chat Gateway v1.0".to_owned(),
             channel_id: "sandbox-channel".to_owned(),
             queues: vec![

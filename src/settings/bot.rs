@@ -32,6 +32,8 @@ pub struct BotSettings {
     pub callback_hosts: Vec<String>,
     #[serde(default, deserialize_with = "crate::settings::value::secrets")]
     pub callback_secrets: Vec<SecretString>,
+    #[serde(default = "format")]
+    pub format: BotFormat,
     #[serde(default)]
     pub auth: BotAuthSettings,
     /// None: all of them.
@@ -77,6 +79,15 @@ impl BotSettings {
 pub struct BotAuthSettings {
     pub kind: AuthKind,
     pub token: Option<SecretString>,
+    /// Sent as `x-app-token` with every kind.
+    pub app_token: Option<SecretString>,
+    /// Where tokens are fetched with the grants `password` and `refresh_token`.
+    #[serde(deserialize_with = "crate::settings::value::optional_url")]
+    pub token_url: Option<Url>,
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    /// Sent as `clientid`.
+    pub client_id: Option<SecretString>,
 }
 
 impl Default for BotAuthSettings {
@@ -84,7 +95,24 @@ impl Default for BotAuthSettings {
         Self {
             kind: AuthKind::None,
             token: None,
+            app_token: None,
+            token_url: None,
+            username: None,
+            password: None,
+            client_id: None,
         }
+    }
+}
+
+choices! {
+    /// What a callback's body is.
+    BotFormat {
+        /// The gateway's own events.
+        Native = "native",
+        /// The same as `CloudEvents` 1.0, structured.
+        CloudEvents = "cloudevents",
+        /// 8x8's webhooks as they came.
+        Passthrough = "passthrough",
     }
 }
 
@@ -92,6 +120,7 @@ choices! {
     AuthKind {
         None = "none",
         Bearer = "bearer",
+        OAuth2 = "oauth2",
     }
 }
 
@@ -114,6 +143,10 @@ choices! {
         First = "first",
         None = "none",
     }
+}
+
+const fn format() -> BotFormat {
+    BotFormat::Native
 }
 
 const fn max_age() -> Duration {

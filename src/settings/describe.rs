@@ -49,6 +49,7 @@ fn server(lines: &mut Lines, server: &ServerSettings) {
         bytesize::ByteSize::b(u64::try_from(server.body_limit).unwrap_or(u64::MAX)),
     );
     lines.add("server.max_connections", server.max_connections);
+    lines.list("server.trusted_proxies", &server.trusted_proxies);
     lines.time("server.drain_delay", server.drain_delay);
     lines.time("server.shutdown_grace", server.shutdown_grace);
 }
@@ -91,6 +92,10 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.secrets("webhook.path_secrets", &tenant.webhook.path_secrets);
     lines.secrets("webhook.app_tokens", &tenant.webhook.app_tokens);
     lines.list("webhook.bearer_hashes", &tenant.webhook.bearer_hashes);
+    lines.list(
+        "webhook.clients",
+        tenant.webhook.clients.iter().map(|client| client.username.as_str()),
+    );
     lines.maybe(
         "webhook.jwk_fallback_url",
         tenant.webhook.jwk_fallback_url.as_deref().map(template),
@@ -110,8 +115,18 @@ fn bot(lines: &mut Lines, bot: &BotSettings) {
     lines.maybe("callback_url", bot.callback_url.as_ref().map(without_query));
     lines.list("callback_hosts", &bot.callback_hosts);
     lines.secrets("callback_secrets", &bot.callback_secrets);
+    lines.add("format", bot.format.as_str());
     lines.add("auth.kind", bot.auth.kind.as_str());
-    lines.maybe("auth.token", bot.auth.token.as_ref().map(|_token| MASK));
+    for (key, secret) in [
+        ("auth.token", &bot.auth.token),
+        ("auth.app_token", &bot.auth.app_token),
+        ("auth.password", &bot.auth.password),
+        ("auth.client_id", &bot.auth.client_id),
+    ] {
+        lines.maybe(key, secret.as_ref().map(|_secret| MASK));
+    }
+    lines.maybe("auth.token_url", bot.auth.token_url.as_ref().map(without_query));
+    lines.maybe("auth.username", bot.auth.username.as_ref());
     lines.list("events", bot.events.iter().copied().map(EventType::as_str));
     lines.add("allow_http", bot.allow_http);
     lines.list("allow_networks", &bot.allow_networks);

@@ -29,6 +29,9 @@ pub(super) fn conform(table: &mut Map<String, Value>, shape: &Shape, at: &str, f
             conform(entry, inner, key, faults);
         });
     }
+    for (name, inner) in shape.lists {
+        each_listed(table.get_mut(*name), inner, &join(at, name), faults);
+    }
     for (name, naming, inner) in shape.named {
         enter(table, name, at, faults, |entries, key, faults| {
             each_named(entries, (*naming, inner), key, faults);
@@ -75,6 +78,17 @@ fn each_named(entries: &mut Map<String, Value>, inner: (Naming, &Shape), at: &st
         enter(entries, &name, at, faults, |entry, key, faults| {
             conform(entry, shape, key, faults);
         });
+    }
+}
+
+fn each_listed(list: Option<&mut Value>, shape: &Shape, at: &str, faults: &mut Vec<Finding>) {
+    let Some(ValueKind::Array(entries)) = list.map(|list| &mut list.kind) else {
+        return;
+    };
+    for (place, entry) in entries.iter_mut().enumerate() {
+        if let ValueKind::Table(entry) = &mut entry.kind {
+            conform(entry, shape, &format!("{at}[{place}]"), faults);
+        }
     }
 }
 

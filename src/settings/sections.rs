@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
@@ -47,6 +48,9 @@ pub struct ServerSettings {
     #[serde(deserialize_with = "crate::setting::size")]
     pub body_limit: usize,
     pub max_connections: usize,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "crate::setting::list")]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long serving goes on after readiness was withdrawn.
     #[serde(deserialize_with = "crate::setting::duration")]
     pub drain_delay: Duration,

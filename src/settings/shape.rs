@@ -9,6 +9,7 @@ use serde::forward_to_deserialize_any;
 use crate::settings::AdminSettings;
 use crate::settings::BotAuthSettings;
 use crate::settings::BotSettings;
+use crate::settings::ClientSettings;
 use crate::settings::DeliverySettings;
 use crate::settings::OutboundSettings;
 use crate::settings::QueueSettings;
@@ -26,6 +27,8 @@ pub(super) struct Shape {
     pub(super) secrets: &'static [&'static str],
     pub(super) secret_lists: &'static [&'static str],
     pub(super) tables: &'static [(&'static str, Shape)],
+    /// Lists of tables.
+    pub(super) lists: &'static [(&'static str, Shape)],
     /// Tables whose keys are names the operator chooses.
     pub(super) named: &'static [(&'static str, Naming, Shape)],
 }
@@ -46,12 +49,14 @@ impl Shape {
             secrets: &[],
             secret_lists: &[],
             tables: &[],
+            lists: &[],
             named: &[],
         }
     }
 
     pub(super) fn is_secret(&self, key: &str) -> bool {
-        self.secrets.contains(&key) || self.secret_lists.contains(&key)
+        let holds_some = |(list, entry): &(&str, Shape)| *list == key && !entry.secrets.is_empty();
+        self.secrets.contains(&key) || self.secret_lists.contains(&key) || self.lists.iter().any(holds_some)
     }
 }
 
@@ -93,6 +98,14 @@ const TENANT: Shape = Shape {
         "webhook",
         Shape {
             secret_lists: &["path_secrets", "app_tokens", "bearer_hashes"],
+            lists: &[(
+                "clients",
+                Shape {
+                    required: &["username", "password_hash"],
+                    secrets: &["password_hash"],
+                    ..Shape::plain(fields::<ClientSettings>)
+                },
+            )],
             ..Shape::plain(fields::<TenantWebhookSettings>)
         },
     )],
@@ -107,7 +120,7 @@ const BOT: Shape = Shape {
     tables: &[(
         "auth",
         Shape {
-            secrets: &["token"],
+            secrets: &["token", "app_token", "password", "client_id"],
             ..Shape::plain(fields::<BotAuthSettings>)
         },
     )],

@@ -10,6 +10,7 @@ use url::Url;
 use crate::domain::AccountId;
 use crate::settings::KeyHash;
 use crate::settings::choice::choices;
+use crate::webhook::PasswordHash;
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct TenantSettings {
@@ -61,6 +62,8 @@ pub struct TenantWebhookSettings {
     pub app_tokens: Vec<SecretString>,
     #[serde(deserialize_with = "crate::settings::value::each")]
     pub bearer_hashes: Vec<KeyHash>,
+    /// Who may fetch bearer tokens here.
+    pub clients: Vec<ClientSettings>,
     /// With `{kid}` where the key's id belongs, so it is no URL yet.
     pub jwk_fallback_url: Option<String>,
 }
@@ -73,9 +76,19 @@ impl Default for TenantWebhookSettings {
             path_secrets: Vec::new(),
             app_tokens: Vec::new(),
             bearer_hashes: Vec::new(),
+            clients: Vec::new(),
             jwk_fallback_url: None,
         }
     }
+}
+
+/// One of `webhook.clients`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSettings {
+    pub username: String,
+    #[serde(deserialize_with = "crate::settings::value::parsed")]
+    pub password_hash: PasswordHash,
 }
 
 /// Section `[tenants.NAME.queues.ID]`.

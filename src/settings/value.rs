@@ -35,6 +35,15 @@ pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
     Ok(texts.into_iter().map(SecretString::from).collect())
 }
 
+pub(super) fn parsed<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
 /// A list whose faults are all reported, each with its place.
 pub(super) fn each<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

@@ -1,6 +1,7 @@
 //! Where everything that was acknowledged is kept. One trait, one back end a folder.
 
 mod error;
+mod grant;
 mod lane;
 mod port;
 mod records;
@@ -10,6 +11,10 @@ pub mod sqlite;
 mod tenant_state;
 
 pub use error::StoreError;
+pub use grant::Access;
+pub use grant::Exchange;
+pub use grant::Exchanged;
+pub use grant::Grant;
 pub use lane::Aside;
 pub use lane::Attempt;
 pub use lane::Claimed;
@@ -30,6 +35,7 @@ pub use records::IdempotencyClaim;
 pub use records::IdempotencyRecord;
 pub use records::Kept;
 pub use records::KeptAnswer;
+pub use records::KeptWebhook;
 pub use records::Loaded;
 pub use records::Opened;
 pub use records::PAGE_BYTES;

@@ -37,6 +37,9 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::DueLane;
 use crate::store::EventPage;
+use crate::store::Exchange;
+use crate::store::Exchanged;
+use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
@@ -44,6 +47,7 @@ use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
 use crate::store::KeptAnswer;
+use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
 use crate::store::Registration;
@@ -78,6 +82,9 @@ pub trait Store: Send + Sync {
         account: &AccountId,
         conversation: &ConversationId,
     ) -> Result<Vec<WebhookReceipt>, StoreError>;
+
+    /// A webhook event of a handover as it came, by 8x8's id of it.
+    async fn webhook_of(&self, handover: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError>;
 
     async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError>;
 
@@ -146,8 +153,17 @@ pub trait Store: Send + Sync {
     /// Keeps when 8x8 was last heard; a time that is not later than the one kept changes nothing.
     async fn keep_heard(&self, tenant: &TenantName, heard: Heard) -> Result<(), StoreError>;
 
+    /// Keeps a log-in, and of its holder's at most `at_most`: the oldest go.
+    async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError>;
+
+    /// A log-in by the part its tokens share, whether or not its time is over.
+    async fn grant(&self, family: &str) -> Result<Option<Grant>, StoreError>;
+
+    /// Puts new tokens in the place of a refresh token, if it is the good one; of two at the same time one wins.
+    async fn exchange_grant(&self, exchange: Exchange) -> Result<Exchanged, StoreError>;
+
     /// Deletes at most `limit` rows that nobody needs any more: unplaced events and idempotency keys older than
-    /// `keys_before`, handovers that ended before `handovers_before` with all that hangs on them. How many went.
+    /// `keys_before`, grants whose time was over then, handovers that ended before `handovers_before` with all that hangs on them. How many went.
     async fn prune(
         &self,
         keys_before: Timestamp,

@@ -1,5 +1,7 @@
 //! What goes into the store and comes out of it in one piece.
 
+use bytes::Bytes;
+
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallId;
@@ -15,6 +17,7 @@ use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
 use crate::domain::State;
 use crate::domain::Timestamp;
+use crate::domain::WebhookHeaders;
 use crate::domain::WebhookReceipt;
 
 /// Everything one input changed: written together or not at all.
@@ -106,6 +109,22 @@ pub struct KeptAnswer {
     pub content_type: String,
     pub location: Option<String>,
     pub body: String,
+}
+
+/// A webhook event as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptWebhook {
+    pub headers: WebhookHeaders,
+    pub body: Bytes,
+}
+
+impl KeptWebhook {
+    pub fn of(receipt: &WebhookReceipt) -> Self {
+        Self {
+            headers: receipt.headers.clone(),
+            body: receipt.body.clone(),
+        }
+    }
 }
 
 /// What a process needs to go on where the last one stopped.

@@ -26,6 +26,7 @@ use crate::domain::Progress;
 use crate::domain::RawJson;
 use crate::domain::State;
 use crate::domain::Timestamp;
+use crate::domain::WebhookHeaders;
 use crate::store::IdempotencyRecord;
 use crate::store::KeptAnswer;
 use crate::store::Reference;
@@ -181,6 +182,17 @@ pub(super) fn idempotency(row: IdempotencyRow) -> Result<IdempotencyRecord, Stor
         reference,
         answer,
     })
+}
+
+/// `None` for those of a webhook that nobody passes on.
+pub(super) fn webhook_headers_json(headers: &WebhookHeaders) -> Result<Option<String>, StoreError> {
+    (!headers.is_empty()).then(|| to_json(headers)).transpose()
+}
+
+/// Headers that cannot be read are as good as none: whoever gets the body checks it by them.
+pub(super) fn webhook_headers(text: Option<&str>) -> WebhookHeaders {
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 pub(super) fn handover_id(text: String, place: Place) -> Result<HandoverId, StoreError> {

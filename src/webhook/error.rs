@@ -10,6 +10,9 @@ pub enum VerifyError {
     /// It may well be 8x8's; whoever sent it should try again.
     #[error("8x8's keys are not available")]
     KeysUnavailable,
+    /// Likewise: whether its bearer token was issued here cannot be looked up now.
+    #[error("the issued tokens are not available")]
+    TokensUnavailable,
 }
 
 impl VerifyError {

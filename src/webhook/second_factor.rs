@@ -66,12 +66,18 @@ impl SecondFactor {
             .ok_or(VerifyError::APP_TOKEN)
     }
 
-    /// Passes when it is not required. Knows the configured tokens only.
-    pub fn bearer(&self, headers: &HeaderMap) -> Result<(), VerifyError> {
-        let given = || bearer(headers).is_some_and(|token| self.bearers.contain(token));
-        (!self.requires(Requirement::Bearer) || given())
+    /// Passes when it is not required.
+    pub fn bearer(&self, headers: &HeaderMap, issued: Issued) -> Result<(), VerifyError> {
+        let configured = || bearer(headers).is_some_and(|token| self.bearers.contain(token));
+        (!self.requires(Requirement::Bearer) || issued == Issued::Here || configured())
             .then_some(())
             .ok_or(VerifyError::BEARER)
+    }
+
+    /// The bearer token that is required and not one of the configured: whether it was issued here is for others to say.
+    pub fn unknown_bearer<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let token = bearer(headers).filter(|_| self.requires(Requirement::Bearer))?;
+        (!self.bearers.contain(token)).then_some(token)
     }
 
     /// Believes a webhook without looking at its signature, where a token was required instead and is there.
@@ -79,7 +85,7 @@ impl SecondFactor {
         &self,
         headers: &HeaderMap,
         body: Bytes,
-        account: AccountId,
+        (account, issued): (AccountId, Issued),
         now: Timestamp,
     ) -> Result<Signed, VerifyError> {
         let by_token = self.requires(Requirement::AppToken) || self.requires(Requirement::Bearer);
@@ -87,9 +93,16 @@ impl SecondFactor {
             return Err(VerifyError::SIGNATURE_REQUIRED);
         }
         self.app_token(headers)?;
-        self.bearer(headers)?;
+        self.bearer(headers, issued)?;
         Ok(Signed::vouched(account, claimed_event_id(headers), body, now))
     }
+}
+
+/// Whether the token endpoint gave out the bearer token that came with a webhook, and it is still good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    Here,
+    No,
 }
 
 /// The token of an `Authorization: Bearer` header.
@@ -173,7 +186,11 @@ mod tests {
     fn tokens_are_asked_for_where_they_are_required() {
         let factor = SecondFactor::new(&settings(&[Requirement::AppToken, Requirement::Bearer]));
         let right = headers(&[("x-app-token", "new"), ("authorization", "bearer token")]);
-        assert_eq!((factor.app_token(&right), factor.bearer(&right)), (Ok(()), Ok(())));
+        assert_eq!(
+            (factor.app_token(&right), factor.bearer(&right, Issued::No)),
+            (Ok(()), Ok(()))
+        );
+        assert_eq!(factor.unknown_bearer(&right), None);
         for wrong in [
             headers(&[]),
             headers(&[("x-app-token", "newer"), ("authorization", "Basic token")]),
@@ -184,11 +201,14 @@ mod tests {
             ]),
         ] {
             assert_eq!(factor.app_token(&wrong), Err(VerifyError::APP_TOKEN));
-            assert_eq!(factor.bearer(&wrong), Err(VerifyError::BEARER));
+            assert_eq!(factor.bearer(&wrong, Issued::No), Err(VerifyError::BEARER));
+            assert_eq!(factor.bearer(&wrong, Issued::Here), Ok(()));
         }
+        let other = headers(&[("authorization", "Bearer other")]);
+        assert_eq!(factor.unknown_bearer(&other), Some("other"));
         let lax = SecondFactor::new(&settings(&[Requirement::Signature]));
         assert_eq!(
-            (lax.app_token(&headers(&[])), lax.bearer(&headers(&[]))),
+            (lax.app_token(&headers(&[])), lax.bearer(&headers(&[]), Issued::No)),
             (Ok(()), Ok(()))
         );
     }
@@ -198,7 +218,12 @@ mod tests {
         let now = Timestamp::from_millis(1_800_000_000_000);
         let vouch = |require: &[Requirement], pairs: &[(&'static str, &'static str)]| {
             let body = Bytes::from_static(b"{}");
-            SecondFactor::new(&settings(require)).vouch(&headers(pairs), body, AccountId::new("acme01"), now)
+            SecondFactor::new(&settings(require)).vouch(
+                &headers(pairs),
+                body,
+                (AccountId::new("acme01"), Issued::No),
+                now,
+            )
         };
         let token = [("x-app-token", "new"), ("x-8x8-event-id", "e1")];
         assert_eq!(vouch(&[Requirement::AppToken], &token).unwrap().event_id(), "e1");

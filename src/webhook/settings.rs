@@ -16,6 +16,8 @@ pub struct WebhookSettings {
     pub path_secrets: Vec<SecretString>,
     pub app_tokens: Vec<SecretString>,
     pub bearer_hashes: Vec<TokenHash>,
+    /// Whether 8x8's own headers are kept with the body, for a bot that gets both as they came.
+    pub keeps_headers: bool,
 }
 
 impl Default for WebhookSettings {
@@ -26,6 +28,7 @@ impl Default for WebhookSettings {
             path_secrets: Vec::new(),
             app_tokens: Vec::new(),
             bearer_hashes: Vec::new(),
+            keeps_headers: false,
         }
     }
 }

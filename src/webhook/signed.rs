@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::domain::AccountId;
 use crate::domain::ConversationId;
 use crate::domain::Timestamp;
+use crate::domain::WebhookHeaders;
 use crate::domain::WebhookReceipt;
 use crate::webhook::signed_content::Claims;
 
@@ -93,6 +94,7 @@ impl Signed {
             sha256: self.sha256,
             body: self.body.clone(),
             received_at,
+            headers: WebhookHeaders::default(),
         }
     }
 }

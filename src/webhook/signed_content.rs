@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use crate::domain::AccountId;
 use crate::domain::Timestamp;
+use crate::domain::WebhookHeaders;
 use crate::webhook::error::VerifyError;
 
 const SIGNATURE: &str = "x-8x8-signature";
@@ -71,6 +72,18 @@ impl<'a> Claims<'a> {
 /// The account a webhook says it is for, so that the one to verify it can be found. Proves nothing.
 pub fn claimed_account(headers: &HeaderMap) -> Option<AccountId> {
     single(headers, TENANT_ID).and_then(id).ok().map(AccountId::new)
+}
+
+/// The headers that 8x8 sends with a webhook and signs, as they came: what another receiver proves it by.
+pub fn passed_headers(headers: &HeaderMap) -> WebhookHeaders {
+    let names = [SIGNATURE, TRANSMISSION_TIME, RETRY, EVENT_ID, TENANT_ID, CUSTOMER_ID];
+    let passed = names.into_iter().filter_map(|name| {
+        let value = single(headers, name)
+            .ok()
+            .filter(|value| value.len() <= LONGEST_SIGNATURE)?;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    WebhookHeaders(passed.collect())
 }
 
 /// The event's id where the headers carry a usable one.

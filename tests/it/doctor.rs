@@ -204,6 +204,7 @@ async fn a_bot_that_fails_or_does_not_check_signatures_is_told() {
         // What it resolves to may not be called: its own networks are not allowed then.
         ("callback_url", json!(localhost), "fail", "refused-address"),
         ("callback_secrets", json!([]), "ok", "it answered 204"),
+        ("format", json!("passthrough"), "skipped", "8x8's webhooks only"),
         ("callback_url", Value::Null, "skipped", "pulls its events"),
     ] {
         let site = Site::new(&eight, &bots.url(), |config| {

@@ -18,6 +18,7 @@ use handover_gateway::chat_gateway::KeySourceSettings;
 use handover_gateway::clock::Clock;
 use handover_gateway::domain::AccountId;
 use handover_gateway::domain::Handover;
+use handover_gateway::domain::WebhookHeaders;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::outbound;
 use handover_gateway::outbound::OutboundSettings;
@@ -193,6 +194,7 @@ fn next(handover: &mut Handover) -> Commit {
         sha256: [7; 32],
         body: Bytes::from(body),
         received_at: now,
+        headers: WebhookHeaders::default(),
     };
     Commit {
         handover: handover.clone(),

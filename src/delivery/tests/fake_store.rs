@@ -30,6 +30,9 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::DueLane;
 use crate::store::EventPage;
+use crate::store::Exchange;
+use crate::store::Exchanged;
+use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
@@ -37,6 +40,7 @@ use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
 use crate::store::KeptAnswer;
+use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
 use crate::store::Registration;
@@ -55,6 +59,8 @@ pub(super) struct Book {
     pub(super) lanes: BTreeMap<HandoverId, Lane>,
     pub(super) asides: HashMap<EventId, Entry>,
     pub(super) settled: Vec<Settlement>,
+    /// As they came, by 8x8's id.
+    pub(super) webhooks: HashMap<String, KeptWebhook>,
     /// So many calls of `claim` and `settle` fail first.
     pub(super) outage: usize,
     pub(super) epoch: u64,
@@ -213,6 +219,10 @@ impl Store for FakeStore {
             .collect())
     }
 
+    async fn webhook_of(&self, _: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        Ok(self.state().webhooks.get(event_id).cloned())
+    }
+
     async fn load(&self) -> Result<Loaded, StoreError> {
         panic!("not asked")
     }
@@ -278,6 +288,15 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn keep_heard(&self, _: &TenantName, _: Heard) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_grant(&self, _: Grant, _: usize) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn grant(&self, _: &str) -> Result<Option<Grant>, StoreError> {
+        panic!("not asked")
+    }
+    async fn exchange_grant(&self, _: Exchange) -> Result<Exchanged, StoreError> {
         panic!("not asked")
     }
     async fn prune(&self, _: Timestamp, _: Timestamp, _: usize) -> Result<usize, StoreError> {

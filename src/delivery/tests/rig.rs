@@ -10,6 +10,7 @@ use super::fake_store::FakeStore;
 use crate::clock::Clock;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
+use crate::delivery::CallbackFormat;
 use crate::delivery::DeliveryMetrics;
 use crate::delivery::DeliverySettings;
 use crate::delivery::Dispatcher;
@@ -27,6 +28,7 @@ use crate::domain::HandoverEvent;
 use crate::domain::HandoverId;
 use crate::domain::RawJson;
 use crate::domain::State;
+use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::outbound::AddressPolicy;
 use crate::outbound::OutboundSettings;
@@ -115,9 +117,12 @@ impl Rig {
 pub(super) fn delivery(name: &str, bot: &FakeBot) -> BotDelivery {
     BotDelivery {
         bot: BotName::new(name),
+        tenant: TenantName::new("acme"),
         callback_url: Some(format!("http://{}/handover?key=1", bot.address).parse().unwrap()),
         secrets: vec![SigningKey::parse(&SecretString::from(SECRET)).unwrap()],
         events: None,
+        format: CallbackFormat::Native,
+        app_token: None,
         auth: CallbackAuth::Bearer(SecretString::from("token-1")),
         policy: AddressPolicy {
             allow_http: true,

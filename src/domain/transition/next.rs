@@ -29,6 +29,8 @@ use crate::domain::transition::webhook;
 pub enum Input {
     /// 8x8 called our webhook.
     Webhook(WebhookEvent),
+    /// The same, where the bot gets the webhook itself.
+    Passed(WebhookEvent),
     /// 8x8 accepted the create, or was found to have.
     Created(ConversationId),
     /// 8x8 refused the create, or was found not to have it. Carries the problem the bot is told.
@@ -92,6 +94,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
     let mut change = Change::of(handover, now);
     match input {
         Input::Webhook(event) => webhook::apply(&mut change, event),
+        Input::Passed(event) => webhook::pass(&mut change, event),
         Input::Created(conversation) => webhook::accept(&mut change, conversation),
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,

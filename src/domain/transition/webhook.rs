@@ -60,6 +60,19 @@ pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
     }
 }
 
+/// Applies one event for a bot that gets 8x8's webhooks as they came: each is logged before what it means, also one that
+/// means nothing. Typing is worth no entry.
+pub(super) fn pass(change: &mut Change<'_>, event: WebhookEvent) {
+    let passed = serde_json::json!({"source": event.source});
+    if matches!(event.kind, WebhookKind::Typing { .. } | WebhookKind::OwnTyping) {
+        apply(change, event);
+        change.tell(EventType::WebhookTyping, &passed);
+    } else {
+        change.log(EventType::WebhookReceived, &passed);
+        apply(change, event);
+    }
+}
+
 /// 8x8 took the conversation: by its answer, or by the first event that names it.
 pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     match change.state() {

@@ -28,6 +28,7 @@ use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
+use crate::delivery::CallbackFormat;
 use crate::delivery::Ephemerals;
 use crate::delivery::Wake;
 use crate::domain::AccountId;
@@ -47,6 +48,7 @@ use crate::http::CheckCallbackUrl;
 use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
+use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -137,6 +139,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
             handovers: Arc::clone(&handovers),
@@ -285,6 +288,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         channel_id: None,
         queue_id: None,
         is_called_back: false,
+        format: CallbackFormat::Native,
         duplicate: Duplicate::Reject,
         queue_timeout: None,
         idle_timeout: None,
@@ -306,7 +310,7 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let keys = Arc::new(KeySource::new(client, &source, clock.clone()).unwrap());
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
-        let standing = Standing::new(TenantName::new("any"), account.clone(), None);
+        let standing = Standing::new(TenantName::new("acme"), account.clone(), None);
         WebhookRoute::new(
             standing,
             account,

@@ -12,6 +12,7 @@ use crate::domain::MessageSeen;
 use crate::domain::Source;
 use crate::domain::Timestamp;
 use crate::domain::WebhookEvent;
+use crate::domain::WebhookHeaders;
 use crate::domain::WebhookKind;
 use crate::domain::WebhookReceipt;
 use crate::http::tests::fixture::Gateway;
@@ -141,6 +142,7 @@ async fn said_at_length(gateway: &Gateway, path: &str, n: u8) {
         sha256: [n; 32],
         body: "{}".into(),
         received_at: Timestamp::from_millis(1),
+        headers: WebhookHeaders::default(),
     };
     let event = WebhookEvent {
         conversation,

@@ -13,7 +13,7 @@ use crate::delivery::DeliverySettings;
 use crate::domain::BotName;
 use crate::outbound::UrlFault;
 use crate::settings::AuthKind;
-use crate::settings::BotAuthSettings;
+use crate::settings::BotFormat;
 use crate::settings::BotSettings;
 use crate::settings::Settings;
 use crate::settings::check::Notes;
@@ -57,7 +57,8 @@ pub(super) fn check(name: &BotName, bot: &BotSettings, settings: &Settings, note
         }
     }
     callback(&format!("bots.{name}"), bot, &settings.delivery, notes);
-    auth(&key("auth"), &bot.auth, notes);
+    format(&key("events"), bot, notes);
+    auth(&key("auth"), bot, &settings.delivery, notes);
 }
 
 /// A key that opens two bots would not say who calls.
@@ -97,7 +98,7 @@ fn callback(section: &str, bot: &BotSettings, delivery: &DeliverySettings, notes
         }
     }
     let is_called = bot.callback_url.is_some() || !bot.callback_hosts.is_empty();
-    if is_called && bot.callback_secrets.is_empty() && bot.auth.kind == AuthKind::None {
+    if is_called && bot.callback_secrets.is_empty() && bot.auth.kind == AuthKind::None && bot.auth.app_token.is_none() {
         notes.warn(
             key("callback_secrets"),
             "missing, and `auth` is none: the bot cannot tell who calls it",
@@ -132,12 +133,47 @@ fn is_signing_secret(secret: &SecretString) -> bool {
         .is_some_and(|bytes| (24..=64).contains(&bytes.len()))
 }
 
-fn auth(section: &str, auth: &BotAuthSettings, notes: &mut Notes) {
-    let key = format!("{section}.token");
+fn format(events: &str, bot: &BotSettings, notes: &mut Notes) {
+    match bot.format {
+        BotFormat::Passthrough if !bot.events.is_empty() => {
+            notes.warn(
+                events,
+                "filters nothing: `format` is passthrough, which leaves nothing out",
+            );
+        }
+        BotFormat::Passthrough | BotFormat::Native | BotFormat::CloudEvents => {}
+    }
+}
+
+fn auth(section: &str, bot: &BotSettings, delivery: &DeliverySettings, notes: &mut Notes) {
+    let (auth, key) = (&bot.auth, |field: &str| format!("{section}.{field}"));
+    if let Some(token) = &auth.app_token {
+        notes.header_secret(key("app_token"), token);
+    }
     match (auth.kind, &auth.token) {
         (AuthKind::None, None) => {}
-        (AuthKind::None, Some(_)) => notes.warn(key, "is never sent: `auth.kind` is none"),
-        (AuthKind::Bearer, None) => notes.fault(key, "missing: `auth.kind` is bearer"),
-        (AuthKind::Bearer, Some(token)) => notes.header_secret(key, token),
+        (AuthKind::None, Some(_)) => notes.warn(key("token"), "is never sent: `auth.kind` is none"),
+        (AuthKind::Bearer, None) => notes.fault(key("token"), "missing: `auth.kind` is bearer"),
+        (AuthKind::Bearer, Some(token)) => notes.header_secret(key("token"), token),
+        (AuthKind::OAuth2, _) => oauth2(section, bot, delivery, notes),
+    }
+}
+
+fn oauth2(section: &str, bot: &BotSettings, delivery: &DeliverySettings, notes: &mut Notes) {
+    let (auth, key) = (&bot.auth, |field: &str| format!("{section}.{field}"));
+    for (field, is_there) in [
+        ("token_url", auth.token_url.is_some()),
+        ("username", auth.username.is_some()),
+        ("password", auth.password.is_some()),
+        ("client_id", auth.client_id.is_some()),
+    ] {
+        if !is_there {
+            notes.fault(key(field), "missing: `auth.kind` is oauth2");
+        }
+    }
+    if let Some(url) = &auth.token_url
+        && let Err(fault) = bot.address_policy(delivery).check(url)
+    {
+        notes.fault(key("token_url"), format!("{fault}{}", way_out(fault, url)));
     }
 }

@@ -29,6 +29,7 @@ pub(in crate::settings) fn check(settings: &Settings) -> Notes {
         tenant::check(name, tenant, settings, &mut notes);
     }
     tenant::shared_accounts(settings, &mut notes);
+    tenant::shared_app_tokens(settings, &mut notes);
     for (name, bot) in &settings.bots {
         bot::check(name, bot, settings, &mut notes);
     }

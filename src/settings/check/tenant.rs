@@ -1,6 +1,7 @@
 //! Rules of one `[tenants.NAME]`.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
@@ -108,14 +109,60 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
     if requires(WebhookProof::AppToken) && webhook.app_tokens.is_empty() {
         notes.fault(key("app_tokens"), "missing: `require` asks for `app_token`");
     }
-    if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() {
-        notes.fault(key("bearer_hashes"), "missing: `require` asks for `bearer`");
+    if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() && webhook.clients.is_empty() {
+        notes.fault(
+            key("bearer_hashes"),
+            "missing, and `clients` too: `require` asks for `bearer`",
+        );
     }
-    if !requires(WebhookProof::AppToken) && !webhook.app_tokens.is_empty() {
+    clients(section, webhook, notes);
+    if !requires(WebhookProof::AppToken) && !webhook.app_tokens.is_empty() && webhook.clients.is_empty() {
         notes.warn(key("app_tokens"), "are not asked for: `require` lacks `app_token`");
     }
     if !requires(WebhookProof::Bearer) && !webhook.bearer_hashes.is_empty() {
         notes.warn(key("bearer_hashes"), "are not asked for: `require` lacks `bearer`");
+    }
+}
+
+/// Those who fetch tokens name an app token as their `clientid`.
+fn clients(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
+    let key = format!("{section}.clients");
+    let mut names = BTreeSet::new();
+    for (place, client) in webhook.clients.iter().enumerate() {
+        notes.text(format!("{key}[{place}].username"), &client.username);
+        if !names.insert(&client.username) {
+            notes.fault(format!("{key}[{place}].username"), "is there twice");
+        }
+    }
+    if webhook.clients.is_empty() {
+        return;
+    }
+    if webhook.app_tokens.is_empty() {
+        notes.fault(
+            format!("{section}.app_tokens"),
+            "missing: `clients` need one as their `clientid`",
+        );
+    }
+    if !webhook.require.contains(&WebhookProof::Bearer) {
+        notes.warn(key, "fetch tokens that are not asked for: `require` lacks `bearer`");
+    }
+}
+
+/// One app token names one tenant, or a user of both could not be told apart.
+pub(super) fn shared_app_tokens(settings: &Settings, notes: &mut Notes) {
+    let mut owners = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        for client in &tenant.webhook.clients {
+            for token in &tenant.webhook.app_tokens {
+                let owner = owners.entry((&client.username, token.expose_secret())).or_insert(name);
+                if *owner != name {
+                    notes.fault(
+                        format!("tenants.{name}.webhook.app_tokens"),
+                        format!("holds one of [tenants.{owner}], which has a client of the same name"),
+                    );
+                }
+            }
+        }
     }
 }
 

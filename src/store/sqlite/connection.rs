@@ -13,6 +13,7 @@ use crate::store::sqlite::files::Files;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_init.sql"),
     include_str!("../../../migrations/sqlite/0002_attachments.sql"),
+    include_str!("../../../migrations/sqlite/0008_grants.sql"),
 ];
 
 const BUSY: Duration = Duration::from_secs(5);

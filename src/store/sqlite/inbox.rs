@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
 use rusqlite::params;
 
 use crate::domain::AccountId;
@@ -10,18 +12,21 @@ use crate::domain::HandoverId;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Kept;
+use crate::store::KeptWebhook;
 use crate::store::StoreError;
+use crate::store::rows;
 use crate::store::sqlite::error::failed;
 use crate::store::sqlite::writer::Wrote;
 
 /// Inserts it, or takes the one that was kept unplaced. No row is touched when another handover, or this one, had it.
-const TAKE: &str = "INSERT INTO webhook_event (account, event_id, conversation, handover, sha256, received_at, body)
- VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const TAKE: &str =
+    "INSERT INTO webhook_event (account, event_id, conversation, handover, sha256, received_at, body, headers)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
  ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover
   WHERE handover IS NULL AND sha256 = excluded.sha256";
 
-const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, sha256, received_at, body)
- VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, sha256, received_at, body, headers)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
  ON CONFLICT (account, event_id) DO NOTHING";
 
 const SHA256: &str = "SELECT sha256 FROM webhook_event WHERE account = ?1 AND event_id = ?2";
@@ -30,9 +35,13 @@ const CONVERSATIONS: &str = "SELECT DISTINCT account, conversation FROM webhook_
  WHERE handover IS NULL AND conversation IS NOT NULL
  ORDER BY account, conversation";
 
-const UNPLACED: &str = "SELECT event_id, sha256, received_at, body FROM webhook_event
+const UNPLACED: &str = "SELECT event_id, sha256, received_at, body, headers FROM webhook_event
  WHERE account = ?1 AND conversation = ?2 AND handover IS NULL
  ORDER BY position";
+
+const OF_HANDOVER: &str = "SELECT w.headers, w.body FROM handover h
+  JOIN webhook_event w ON w.account = h.account AND w.event_id = ?2 AND w.handover = h.id
+ WHERE h.id = ?1";
 
 /// Those with unplaced events.
 pub(super) fn conversations(db: &Connection) -> Result<Vec<(AccountId, ConversationId)>, StoreError> {
@@ -56,6 +65,7 @@ pub(super) fn take(
     receipt: &WebhookReceipt,
     handover: &HandoverId,
 ) -> Result<Option<bool>, StoreError> {
+    let headers = rows::webhook_headers_json(&receipt.headers)?;
     let written = db
         .prepare_cached(TAKE)
         .and_then(|mut statement| {
@@ -67,6 +77,7 @@ pub(super) fn take(
                 receipt.sha256,
                 receipt.received_at.as_millis(),
                 &receipt.body[..],
+                headers,
             ])
         })
         .map_err(failed)?;
@@ -77,6 +88,7 @@ pub(super) fn take(
 }
 
 pub(super) fn keep_unplaced(db: &Connection, receipt: &WebhookReceipt) -> Result<Wrote<Kept>, StoreError> {
+    let headers = rows::webhook_headers_json(&receipt.headers)?;
     let written = db
         .prepare_cached(KEEP)
         .and_then(|mut statement| {
@@ -87,6 +99,7 @@ pub(super) fn keep_unplaced(db: &Connection, receipt: &WebhookReceipt) -> Result
                 receipt.sha256,
                 receipt.received_at.as_millis(),
                 &receipt.body[..],
+                headers,
             ])
         })
         .map_err(failed)?;
@@ -105,6 +118,7 @@ pub(super) fn unplaced(
     let mut statement = db.prepare_cached(UNPLACED).map_err(failed)?;
     let receipts = statement.query_map([account.as_str(), conversation.as_str()], |row| {
         let body: Vec<u8> = row.get(3)?;
+        let headers: Option<String> = row.get(4)?;
         Ok(WebhookReceipt {
             account: account.clone(),
             event_id: row.get(0)?,
@@ -112,9 +126,27 @@ pub(super) fn unplaced(
             sha256: row.get(1)?,
             body: Bytes::from(body),
             received_at: Timestamp::from_millis(row.get(2)?),
+            headers: rows::webhook_headers(headers.as_deref()),
         })
     });
     receipts.and_then(Iterator::collect).map_err(failed)
+}
+
+pub(super) fn webhook_of(
+    db: &Connection,
+    handover: &HandoverId,
+    event_id: &str,
+) -> Result<Option<KeptWebhook>, StoreError> {
+    let kept = |row: &Row<'_>| {
+        let (headers, body): (Option<String>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        Ok(KeptWebhook {
+            headers: rows::webhook_headers(headers.as_deref()),
+            body: Bytes::from(body),
+        })
+    };
+    db.prepare_cached(OF_HANDOVER)
+        .and_then(|mut statement| statement.query_row([handover.as_str(), event_id], kept).optional())
+        .map_err(failed)
 }
 
 fn same_body(db: &Connection, receipt: &WebhookReceipt) -> Result<bool, StoreError> {

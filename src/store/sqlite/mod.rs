@@ -7,6 +7,7 @@ mod commit;
 mod connection;
 mod error;
 mod files;
+mod grants;
 mod handovers;
 mod idempotency;
 mod inbox;

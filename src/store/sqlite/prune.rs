@@ -15,6 +15,9 @@ const KEYS: &str = "DELETE FROM idempotency WHERE (bot, scope, key) IN
 const UNPLACED: &str = "DELETE FROM webhook_event WHERE position IN
  (SELECT position FROM webhook_event WHERE handover IS NULL AND received_at < ?1 ORDER BY received_at LIMIT ?2)";
 
+const GRANTS: &str = "DELETE FROM token_grant WHERE family IN
+ (SELECT family FROM token_grant WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+
 /// A call that must still reach 8x8 keeps its handover.
 const OVER: &str = "SELECT id FROM handover h WHERE live = 0 AND ended_at < ?1
  AND NOT EXISTS (SELECT 1 FROM command c WHERE c.handover = h.id AND c.state = 'open')
@@ -46,7 +49,7 @@ pub(super) fn prune(
     at_most: usize,
 ) -> Result<usize, StoreError> {
     let mut gone = 0;
-    for (sql, before) in [(KEYS, keys_before), (UNPLACED, keys_before)] {
+    for (sql, before) in [(KEYS, keys_before), (UNPLACED, keys_before), (GRANTS, keys_before)] {
         let left = limit(at_most.saturating_sub(gone));
         gone += db
             .prepare_cached(sql)

@@ -26,6 +26,9 @@ use crate::store::Commit;
 use crate::store::Committed;
 use crate::store::DueLane;
 use crate::store::EventPage;
+use crate::store::Exchange;
+use crate::store::Exchanged;
+use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
@@ -33,6 +36,7 @@ use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
 use crate::store::KeptAnswer;
+use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
 use crate::store::Registration;
@@ -52,6 +56,7 @@ use crate::store::sqlite::connection;
 use crate::store::sqlite::error;
 use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
+use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
@@ -180,6 +185,11 @@ impl Store for SqliteStore {
         self.read(move |db| inbox::unplaced(db, &account, &conversation)).await
     }
 
+    async fn webhook_of(&self, handover: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        let (handover, event_id) = (handover.clone(), event_id.to_owned());
+        self.read(move |db| inbox::webhook_of(db, &handover, &event_id)).await
+    }
+
     async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError> {
         let id = id.clone();
         self.read(move |db| handovers::handover(db, &id)).await
@@ -301,6 +311,21 @@ impl Store for SqliteStore {
         self.writer
             .write(move |db| tenant_state::keep_heard(db, &tenant, heard).map(Wrote::Keep))
             .await
+    }
+
+    async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError> {
+        let keep = move |db: &Connection| grants::keep(db, &grant, at_most).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
+    async fn grant(&self, family: &str) -> Result<Option<Grant>, StoreError> {
+        let family = family.to_owned();
+        self.read(move |db| grants::find(db, &family)).await
+    }
+
+    async fn exchange_grant(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
+        let change = move |db: &Connection| grants::exchange(db, &exchange).map(Wrote::Keep);
+        self.writer.write(change).await
     }
 
     async fn prune(

@@ -117,6 +117,7 @@ fn only_what_8x8_signed_is_believed() {
             Ok(_) => "ok",
             Err(VerifyError::Unproven(code)) => code,
             Err(VerifyError::KeysUnavailable) => "keys-unavailable",
+            Err(VerifyError::TokensUnavailable) => "tokens-unavailable",
         };
         assert_eq!(verdict, case.expect, "{}", case.name);
     }

@@ -28,6 +28,7 @@ use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timers;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::User;
+use handover_gateway::domain::WebhookHeaders;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::Attempt;
 use handover_gateway::store::Claimed;
@@ -158,6 +159,7 @@ pub(crate) fn receipt(event_id: &str, body: &str) -> WebhookReceipt {
         sha256,
         body: Bytes::copy_from_slice(body.as_bytes()),
         received_at: at(0),
+        headers: WebhookHeaders::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod commits;
 mod files;
 mod fixtures;
+mod grants;
 mod histories;
 mod inbox;
 mod keys;

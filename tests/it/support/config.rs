@@ -39,6 +39,12 @@ impl Config {
         self
     }
 
+    /// Sets a key to what JSON cannot say as TOML does.
+    pub(crate) fn set_toml(&mut self, key: &str, value: &str) -> &mut Self {
+        self.0.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
     /// Replaces a text in all values.
     pub(crate) fn replace(&mut self, from: &str, to: &str) {
         for value in self.0.values_mut() {
@@ -86,7 +92,7 @@ pub(crate) fn api_key(bot: &str) -> String {
     format!("hg_test_{bot}_0123456789abcdef0123456789abcdef")
 }
 
-fn key_hash(key: &str) -> String {
+pub(crate) fn key_hash(key: &str) -> String {
     let hash = digest::digest(&digest::SHA256, key.as_bytes());
     hash.as_ref().iter().fold("sha256:".to_owned(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();

@@ -17,6 +17,9 @@ use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::CallSettled;
 use handover_gateway::store::Commit;
 use handover_gateway::store::Committed;
+use handover_gateway::store::Exchange;
+use handover_gateway::store::Exchanged;
+use handover_gateway::store::Grant;
 use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Opened;
@@ -35,6 +38,7 @@ pub(super) struct Model {
     pub(super) messages: Vec<MessageRecord>,
     pub(super) calls: Vec<(CallRecord, Open)>,
     pub(super) keys: BTreeMap<Key, (IdempotencyRecord, Timestamp)>,
+    pub(super) grants: Vec<Grant>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
     pub(super) tenants: HashMap<TenantName, TenantState>,
@@ -251,6 +255,36 @@ impl Model {
         }
     }
 
+    pub(super) fn keep_grant(&mut self, grant: Grant, at_most: usize) {
+        let holder = grant.holder;
+        self.grants.push(grant);
+        while self.grants.iter().filter(|grant| grant.holder == holder).count() > at_most {
+            let mine = self
+                .grants
+                .iter()
+                .enumerate()
+                .filter(|(_, grant)| grant.holder == holder);
+            let oldest = mine.min_by_key(|(_, grant)| (grant.expires_at, &grant.family));
+            let place = oldest.map(|(place, _)| place).unwrap();
+            self.grants.remove(place);
+        }
+    }
+
+    pub(super) fn exchange(&mut self, exchange: &Exchange) -> Exchanged {
+        let Some(place) = self.grants.iter().position(|grant| grant.family == exchange.family) else {
+            return Exchanged::Unknown;
+        };
+        let grant = &mut self.grants[place];
+        if grant.refresh != exchange.given {
+            self.grants.remove(place);
+            return Exchanged::Revoked;
+        }
+        grant.refresh = exchange.refresh;
+        grant.previous = Some(grant.access);
+        grant.access = exchange.access;
+        Exchanged::Done
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.handovers.len()
             + self.webhook_events.len()
@@ -261,11 +295,13 @@ impl Model {
             + self.messages.len()
             + self.calls.len()
             + self.keys.len()
+            + self.grants.len()
     }
 
     pub(super) fn prune(&mut self, keys_before: Timestamp, handovers_before: Timestamp) -> usize {
         let before = self.rows();
         self.keys.retain(|_key, (_record, at)| *at >= keys_before);
+        self.grants.retain(|grant| grant.expires_at >= keys_before);
         self.webhook_events
             .retain(|(receipt, taken)| taken.is_some() || receipt.received_at >= keys_before);
         let over = |handover: &&Handover| {

@@ -26,6 +26,9 @@ use handover_gateway::store::Commit;
 use handover_gateway::store::Committed;
 use handover_gateway::store::DueLane;
 use handover_gateway::store::EventPage;
+use handover_gateway::store::Exchange;
+use handover_gateway::store::Exchanged;
+use handover_gateway::store::Grant;
 use handover_gateway::store::HandoverFilter;
 use handover_gateway::store::HandoverPage;
 use handover_gateway::store::Heard;
@@ -33,6 +36,7 @@ use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Kept;
 use handover_gateway::store::KeptAnswer;
+use handover_gateway::store::KeptWebhook;
 use handover_gateway::store::Loaded;
 use handover_gateway::store::Opened;
 use handover_gateway::store::Registration;
@@ -133,6 +137,16 @@ impl Store for ModelStore {
             taken.is_none() && receipt.account == *account && receipt.conversation.as_ref() == Some(conversation)
         });
         Ok(free.map(|(receipt, _taken)| receipt.clone()).collect())
+    }
+
+    async fn webhook_of(&self, handover: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        let model = self.lock();
+        let mut events = model.webhook_events.iter();
+        let found = events.find(|(receipt, of)| receipt.event_id == event_id && of.as_ref() == Some(handover));
+        Ok(found.map(|(receipt, _)| KeptWebhook {
+            headers: receipt.headers.clone(),
+            body: receipt.body.clone(),
+        }))
     }
 
     async fn handover(&self, id: &HandoverId) -> Result<Option<Handover>, StoreError> {
@@ -338,6 +352,20 @@ impl Store for ModelStore {
         state.last_verify_at = state.last_verify_at.max(heard.verify_at);
         state.last_webhook_at = state.last_webhook_at.max(heard.webhook_at);
         Ok(())
+    }
+
+    async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError> {
+        self.lock().keep_grant(grant, at_most);
+        Ok(())
+    }
+
+    async fn grant(&self, family: &str) -> Result<Option<Grant>, StoreError> {
+        let model = self.lock();
+        Ok(model.grants.iter().find(|grant| grant.family == family).cloned())
+    }
+
+    async fn exchange_grant(&self, exchange: Exchange) -> Result<Exchanged, StoreError> {
+        Ok(self.lock().exchange(&exchange))
     }
 
     async fn prune(

@@ -1,0 +1,73 @@
+//! The address a request comes from: that of the connection, or what a trusted proxy says of it.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use ipnet::IpNet;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The other end of the connection, put beside each request by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) struct Peer(pub(in crate::http) IpAddr);
+
+impl Peer {
+    /// A trusted proxy puts whom it got the request from at the end of the list; what stands before it anybody may have
+    /// written.
+    pub(super) fn origin(self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+        let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
+        let named: Vec<&str> = headers
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .collect();
+        let mut origin = self.0;
+        for name in named.into_iter().rev() {
+            if !is_proxy(origin) {
+                break;
+            }
+            let Ok(address) = name.trim().parse() else { break };
+            origin = address;
+        }
+        origin
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let unknown = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(peer: &str, lists: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for list in lists {
+            headers.append(FORWARDED_FOR, list.parse().unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        Peer(peer.parse().unwrap()).origin(&headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_wrote_is_believed() {
+        assert_eq!(origin("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        assert_eq!(origin("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(origin("10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(origin("::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(origin("10.0.0.1", &["6.6.6.6, 198.51.100.7, 10.0.0.2"]), "198.51.100.7");
+        assert_eq!(origin("10.0.0.1", &["6.6.6.6", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(origin("10.0.0.1", &["198.51.100.7, unknown"]), "10.0.0.1");
+    }
+}
