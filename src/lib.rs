@@ -15,6 +15,7 @@ pub mod http;
 pub mod oauth;
 pub mod outbound;
 pub mod problem;
+pub mod provisioning;
 pub mod sandbox;
 pub mod setting;
 pub mod settings;

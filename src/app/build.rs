@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use reqwest::Client;
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::app::availability::availability;
 use crate::availability::UnusableAccess;
@@ -32,6 +34,10 @@ use crate::oauth::TokenSource;
 use crate::outbound;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
+use crate::provisioning::Standing;
+use crate::provisioning::Wanted;
+use crate::provisioning::Watch;
+use crate::provisioning::Watched;
 use crate::settings;
 use crate::settings::AuthKind;
 use crate::settings::BotAuthSettings;
@@ -40,6 +46,7 @@ use crate::settings::BotSettings;
 use crate::settings::QueueSettings;
 use crate::settings::Settings;
 use crate::settings::TenantSettings;
+use crate::store::Store;
 
 /// A setting that reads well and still cannot be used.
 #[derive(Debug, Error)]
@@ -75,28 +82,12 @@ pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<Ten
     let client = outbound::for_chat_gateway(&settings.outbound)?;
     let mut tenants = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
-        let gateway = ChatGatewaySettings {
-            base_url: tenant.base_url.clone(),
-            tenant_id: Some(tenant.tenant_id.as_str().to_owned()),
-            api_keys: vec![tenant.api_key.clone()],
-            call_timeout: ChatGatewaySettings::CALL_TIMEOUT,
-        };
-        let chat_gateway = match tenant.client_credentials() {
-            None => ChatGateway::new(client.clone(), &gateway),
-            Some(credentials) => {
-                let grant = Grant::ClientCredentials(credentials);
-                let source = TokenSource::new(client.clone(), grant, gateway.call_timeout);
-                ChatGateway::with_tokens(client.clone(), &gateway, source, Clock::system())
-            }
-        };
-        let chat_gateway = chat_gateway.map_err(|error| BuildError::Tenant {
-            tenant: name.clone(),
-            error,
-        })?;
+        let account = tenant.tenant_id.clone();
         let tenant = Tenant {
             name: name.clone(),
-            account: tenant.tenant_id.clone(),
-            chat_gateway,
+            standing: Standing::new(name.clone(), account.clone(), tenant.channel_id.clone()),
+            account,
+            chat_gateway: chat_gateway(&client, name, tenant)?,
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
@@ -114,6 +105,62 @@ pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<Ten
         tenants.insert(name.clone(), Arc::new(tenant));
     }
     Ok(tenants)
+}
+
+/// A tenant's access to 8x8.
+pub(crate) fn chat_gateway(
+    client: &Client,
+    name: &TenantName,
+    tenant: &TenantSettings,
+) -> Result<ChatGateway, BuildError> {
+    let settings = ChatGatewaySettings {
+        base_url: tenant.base_url.clone(),
+        tenant_id: Some(tenant.tenant_id.as_str().to_owned()),
+        api_keys: vec![tenant.api_key.clone()],
+        call_timeout: ChatGatewaySettings::CALL_TIMEOUT,
+    };
+    let chat_gateway = match tenant.client_credentials() {
+        None => ChatGateway::new(client.clone(), &settings),
+        Some(credentials) => {
+            let grant = Grant::ClientCredentials(credentials);
+            let source = TokenSource::new(client.clone(), grant, settings.call_timeout);
+            ChatGateway::with_tokens(client.clone(), &settings, source, Clock::system())
+        }
+    };
+    chat_gateway.map_err(|error| BuildError::Tenant {
+        tenant: name.clone(),
+        error,
+    })
+}
+
+/// What a tenant's webhook and channel are to be; `None` without `server.public_url`.
+pub(crate) fn wanted(settings: &Settings, name: &TenantName, tenant: &TenantSettings) -> Option<Wanted> {
+    let public_url = settings.server.public_url.as_ref()?;
+    let secret = tenant.webhook.path_secrets.first();
+    Some(Wanted::new(name, public_url, secret, tenant.queue_id.as_deref()))
+}
+
+/// The task that keeps tenants' registrations; `look` wakes it.
+pub(super) fn watch(
+    settings: &Settings,
+    tenants: &BTreeMap<TenantName, Arc<Tenant>>,
+    (store, clock): (Arc<dyn Store>, Clock),
+    look: &Arc<Notify>,
+) -> Watch {
+    let watched = |(name, tenant): (&TenantName, &Arc<Tenant>)| Watched {
+        standing: tenant.standing.clone(),
+        gateway: tenant.chat_gateway.clone(),
+        wanted: settings
+            .tenants
+            .get(name)
+            .and_then(|section| wanted(settings, name, section)),
+    };
+    Watch {
+        tenants: tenants.iter().map(watched).collect(),
+        store,
+        clock,
+        look: Arc::clone(look),
+    }
 }
 
 pub(super) fn bots(
@@ -147,7 +194,7 @@ pub(super) fn bots(
     Ok(bots)
 }
 
-pub(super) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
+pub(crate) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
     settings
         .bots
         .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::app::BuildError;
 use crate::app::build;
@@ -28,6 +29,7 @@ use crate::handovers::Tenants;
 use crate::http;
 use crate::http::Readiness;
 use crate::http::ServerLimits;
+use crate::provisioning::Watch;
 use crate::settings::Settings;
 use crate::store::Store as _;
 use crate::store::StoreError;
@@ -79,7 +81,7 @@ impl Gateway {
         let tenants = build::tenants(&settings, &clock)?;
         let bots = build::bots(&settings, &tenants)?;
         let bus = Bus::new(bots.keys().cloned());
-        let wake = Wake::new();
+        let (wake, look) = (Wake::new(), Arc::new(Notify::new()));
         let ephemerals = Ephemerals::new(wake.clone());
         let dispatcher = Dispatcher::new(DispatcherParts {
             store: store.clone(),
@@ -101,6 +103,7 @@ impl Gateway {
             wake,
             ephemerals,
         });
+        let watch = build::watch(&settings, &tenants, (store.clone(), clock.clone()), &look);
         let surface = Surface {
             settings: &settings,
             handovers: &handovers,
@@ -109,10 +112,12 @@ impl Gateway {
             bus,
             clock,
             supervisor: &supervisor,
+            look,
         };
         let routers = surface.routers(registry, &readiness)?;
         // From here on calls to 8x8 are made.
         let live = handovers.restart().await?;
+        watch.restore().await.map_err(RestartError::from)?;
         let gateway = Self {
             public: public.local_addr().unwrap_or(settings.server.listen),
             admin: admin.local_addr().unwrap_or(settings.admin.listen),
@@ -122,14 +127,18 @@ impl Gateway {
             drain_delay: settings.server.drain_delay,
             grace: settings.server.shutdown_grace,
         };
-        gateway.run(&handovers, dispatcher, settings.store.retention);
+        gateway.run(&handovers, dispatcher, watch, settings.store.retention);
         gateway.listen(public, admin, routers, settings.server.max_connections);
         gateway.readiness.started();
+        gateway.announce(&settings, live);
+        Ok(gateway)
+    }
+
+    fn announce(&self, settings: &Settings, live: usize) {
         for warning in &settings.warnings {
             tracing::warn!(%warning, "this setting is legal and probably not meant");
         }
-        tracing::info!(public = %gateway.public, admin = %gateway.admin, live, "listening");
-        Ok(gateway)
+        tracing::info!(public = %self.public, admin = %self.admin, live, "listening");
     }
 
     pub fn public_addr(&self) -> SocketAddr {
@@ -164,8 +173,9 @@ impl Gateway {
         all_ended && !failed
     }
 
-    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, retention: Duration) {
+    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, retention: Duration) {
         let stop = || self.supervisor.stop_token();
+        self.supervisor.start("tenants", watch.run(stop()));
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
         self.supervisor
             .start("timers", Arc::clone(handovers).run_timers(stop()));

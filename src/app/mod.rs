@@ -6,5 +6,8 @@ mod gateway;
 mod surface;
 
 pub use build::BuildError;
+pub(crate) use build::chat_gateway;
+pub(crate) use build::deliveries;
+pub(crate) use build::wanted;
 pub use gateway::Gateway;
 pub use gateway::StartError;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 
 use crate::app::BuildError;
 use crate::bus::Bus;
@@ -19,6 +20,7 @@ use crate::handovers::Bot;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::http;
+use crate::http::AdminTokens;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -29,6 +31,7 @@ use crate::http::PublicLimits;
 use crate::http::Readiness;
 use crate::http::Router;
 use crate::http::RunningKeys;
+use crate::http::StatusState;
 use crate::http::Tokens;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
@@ -52,6 +55,7 @@ pub(super) struct Surface<'a> {
     pub(super) bus: Bus,
     pub(super) clock: Clock,
     pub(super) supervisor: &'a Supervisor,
+    pub(super) look: Arc<Notify>,
 }
 
 pub(super) struct Routers {
@@ -82,9 +86,18 @@ impl Surface<'_> {
         };
         Ok(Routers {
             public: http::public_router(self.api(), webhooks, limits, metrics.clone()),
-            admin: http::admin_router(ops, metrics.clone()),
+            admin: http::admin_router(ops, self.status(), metrics.clone()),
             metrics,
         })
+    }
+
+    fn status(&self) -> StatusState {
+        StatusState {
+            tenants: self.tenants.values().map(|tenant| tenant.standing.clone()).collect(),
+            store: Arc::clone(self.handovers.store()),
+            tokens: AdminTokens::new(&self.settings.admin.tokens),
+            look: Arc::clone(&self.look),
+        }
     }
 
     fn api(&self) -> ApiState {
@@ -177,7 +190,7 @@ impl Surface<'_> {
             };
             routes.insert(
                 name.clone(),
-                WebhookRoute::new(name.clone(), tenant.account.clone(), verifier, &webhook),
+                WebhookRoute::new(tenant.standing.clone(), tenant.account.clone(), verifier, &webhook),
             );
         }
         Ok(routes)

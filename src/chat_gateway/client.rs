@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
+use crate::chat_gateway::conversations::listed;
 use crate::chat_gateway::error::ChatGatewayError;
 use crate::chat_gateway::error::Silence;
 use crate::chat_gateway::refusal;
@@ -22,6 +23,7 @@ use crate::chat_gateway::settings::ChatGatewaySettings;
 use crate::chat_gateway::settings::UnusableSetting;
 use crate::clock::Clock;
 use crate::domain::RawJson;
+use crate::domain::Timestamp;
 use crate::oauth::TokenFault;
 use crate::oauth::TokenSource;
 
@@ -88,6 +90,10 @@ impl ChatGateway {
         })
     }
 
+    pub(super) fn root(&self) -> Url {
+        self.base.clone()
+    }
+
     pub(super) fn conversations(&self) -> Url {
         self.base.clone().joined(&["conversations"])
     }
@@ -127,6 +133,28 @@ impl ChatGateway {
         read_up_to(ANSWER_LIMIT, response)
             .await
             .map_or(Ok(()), |_unused| Ok(()))
+    }
+
+    /// Deletes something; what is not there is deleted.
+    pub(super) async fn delete(&self, url: Url) -> Result<(), ChatGatewayError> {
+        match self.send(self.client.delete(url)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// How far 8x8's clock is before ours, from the shortest of calls; `None` when the answer has no date. Negative when it
+    /// is behind.
+    pub async fn clock_ahead(&self, now: impl Fn() -> Timestamp) -> Result<Option<i64>, ChatGatewayError> {
+        let url = listed(
+            self.base.clone().joined(&["channels"]),
+            &[("size", 1), ("page", 0)],
+            None,
+        );
+        let response = self.send(self.client.get(url)).await?;
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok());
+        Ok(date.map(|date| date.timestamp().as_second() - now().as_seconds()))
     }
 
     fn with_body(&self, method: Method, url: Url, body: &RawJson) -> reqwest::RequestBuilder {

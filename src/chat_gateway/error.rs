@@ -56,6 +56,17 @@ pub enum Fault {
     Other,
 }
 
+impl Refusal {
+    /// Whether 8x8's words have this in them; lower case.
+    pub(super) fn is_about(&self, word: &str) -> bool {
+        let texts = [&self.code, &self.message];
+        texts
+            .into_iter()
+            .flatten()
+            .any(|text| text.to_lowercase().contains(word))
+    }
+}
+
 impl Fault {
     pub(super) const fn of(status: u16) -> Self {
         match status {

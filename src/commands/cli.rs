@@ -9,9 +9,11 @@ use clap::Parser;
 use clap::Subcommand;
 
 use crate::commands::demo;
+use crate::commands::doctor;
 use crate::commands::healthcheck;
 use crate::commands::keys;
 use crate::commands::openapi;
+use crate::commands::provision;
 use crate::commands::sandbox;
 use crate::commands::serve;
 use crate::settings;
@@ -38,6 +40,8 @@ enum Command {
     /// Show a whole handover on this machine: a stand-in 8x8, the gateway and a small bot, with no configuration.
     Demo(demo::DemoArgs),
     Sandbox(Box<sandbox::SandboxArgs>),
+    Provision(provision::ProvisionArgs),
+    Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI document of the bot API.
@@ -50,6 +54,10 @@ impl Cli {
             Command::Serve => with_settings(&self.config, |settings| block_on(serve::run(settings))),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::Sandbox(args) => block_on(sandbox::run(*args)),
+            Command::Provision(args) => {
+                with_settings(&self.config, |settings| block_on(provision::run(args, settings)))
+            }
+            Command::Doctor(args) => with_settings(&self.config, |settings| block_on(doctor::run(args, settings))),
             Command::Keys(args) => printed(keys::run(&args, &mut std::io::stdout()).map_err(std::io::Error::from)),
             Command::Healthcheck(args) => match args.address {
                 Some(address) => healthcheck::run(address),

@@ -2,9 +2,15 @@
 
 mod cli;
 mod demo;
+mod doctor;
 mod healthcheck;
+mod hide;
+mod kept;
 mod keys;
 mod openapi;
+mod provision;
+mod provision_report;
+mod running;
 mod sandbox;
 mod serve;
 

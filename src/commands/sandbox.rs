@@ -54,6 +54,9 @@ pub(super) struct SandboxArgs {
     /// Where analytics are served: us, eu, au or ca.
     #[arg(long, default_value = "us")]
     region: String,
+    /// Refuse webhooks that are written without `notificationVersion`.
+    #[arg(long)]
+    require_notification_version: bool,
     /// What agents do by themselves.
     #[arg(long, value_enum, default_value_t = Agents::Helpful)]
     agents: Agents,
@@ -166,6 +169,7 @@ impl From<SandboxArgs> for Options {
                 Agents::Helpful => Script::Helpful(Pace::default()),
                 Agents::Manual => Script::Manual,
             },
+            require_notification_version: args.require_notification_version,
             ..defaults
         }
     }

@@ -170,7 +170,7 @@ fn traceparent() -> String {
     )
 }
 
-fn fault_of(error: &reqwest::Error) -> Fault {
+pub(super) fn fault_of(error: &reqwest::Error) -> Fault {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     let mut found = None;
     while let Some(cause) = source {

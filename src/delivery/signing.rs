@@ -51,6 +51,13 @@ impl SigningKey {
     }
 }
 
+impl SigningKey {
+    /// One that nobody shares.
+    pub(crate) fn random() -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &rand::random::<[u8; 32]>()))
+    }
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey")

@@ -142,6 +142,7 @@ impl Handovers {
             bot: bot.name.clone(),
             origin: Origin::Bot,
             channel_id: first(&command.channel_id, &bot.channel_id, &tenant.channel_id)
+                .or_else(|| tenant.standing.registered_channel())
                 .ok_or(CommandError::NoChannel)?,
             queue_id: first(&command.queue_id, &bot.queue_id, &tenant.queue_id),
             one_per_session: bot.duplicate != Duplicate::Allow,

@@ -16,6 +16,7 @@ use crate::domain::User;
 use crate::handovers::AgentNames;
 use crate::handovers::QueueRule;
 use crate::outbound::Fetcher;
+use crate::provisioning::Standing;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -23,6 +24,8 @@ pub struct Tenant {
     pub account: AccountId,
     pub chat_gateway: ChatGateway,
     pub channel_id: Option<String>,
+    /// Has the channel that was provisioned, where the configuration names none.
+    pub standing: Standing,
     pub queue_id: Option<String>,
     /// What bots are told a queue is called until 8x8 says it.
     pub queue_names: HashMap<String, String>,

@@ -17,6 +17,7 @@ mod query;
 mod router;
 mod running_keys;
 mod server;
+mod status;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -39,6 +40,8 @@ pub use router::public_router;
 pub use running_keys::RunningKeys;
 pub use server::ServerLimits;
 pub use server::serve;
+pub use status::AdminTokens;
+pub use status::StatusState;
 pub use tokens::Login;
 pub use tokens::Tokens;
 pub use webhook::WebhookRoute;

@@ -67,8 +67,8 @@ fn of_command(error: &CommandError) -> Problem {
         CommandError::NoWebhook => no_webhook(),
         CommandError::NoChannel => Problem::new(
             ProblemCode::TenantNotProvisioned,
-            "no 8x8 channel is known for this bot; an operator has to set tenants.*.channel_id or bots.*.channel_id, or the \
-             call has to name a channelId",
+            "no 8x8 channel is known for this bot; an operator has to run `handover-gateway provision --apply`, or set \
+             tenants.*.channel_id or bots.*.channel_id, or the call has to name a channelId",
         ),
         CommandError::AgentsUnavailable(answer) => nobody_there(answer),
         CommandError::Properties(PropertiesError::Conflict { pointer }) => {

@@ -23,6 +23,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::http::ApiState;
 use crate::http::HttpMetrics;
 use crate::http::OpsState;
+use crate::http::StatusState;
 use crate::http::WebhookState;
 use crate::http::api;
 use crate::http::docs;
@@ -34,6 +35,7 @@ use crate::http::ops;
 use crate::http::problem::internal;
 use crate::http::problem::refused;
 use crate::http::problem::too_slow;
+use crate::http::status;
 use crate::http::tokens;
 use crate::http::webhook;
 use crate::http::webhook_answer::WebhookAnswer;
@@ -73,13 +75,13 @@ pub fn public_router(
 }
 
 /// For the operator.
-pub fn admin_router(ops: OpsState, metrics: HttpMetrics) -> Router {
+pub fn admin_router(ops: OpsState, status: StatusState, metrics: HttpMetrics) -> Router {
     let router = Router::new()
         .route("/livez", get(ops::livez))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
         .with_state(ops);
-    observed(router, metrics)
+    observed(router.merge(status::routes(status)), metrics)
 }
 
 fn observed(router: Router, metrics: HttpMetrics) -> Router {

@@ -28,6 +28,7 @@ use crate::http::problem::chain;
 use crate::http::tokens::Tokens;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::http::webhook_answer::WebhookProblems;
+use crate::provisioning::Standing;
 use crate::webhook::Decoded;
 use crate::webhook::Issued;
 use crate::webhook::PathSecrets;
@@ -61,6 +62,7 @@ pub struct WebhookState {
 /// How one tenant's webhooks are looked at.
 #[derive(Clone)]
 pub struct WebhookRoute {
+    standing: Standing,
     tenant: TenantName,
     account: AccountId,
     verifier: Verifier,
@@ -70,10 +72,11 @@ pub struct WebhookRoute {
 }
 
 impl WebhookRoute {
-    pub fn new(tenant: TenantName, account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
+    pub fn new(standing: Standing, account: AccountId, verifier: Verifier, settings: &WebhookSettings) -> Self {
         let (path_secrets, second_factor) = (PathSecrets::new(settings), SecondFactor::new(settings));
         Self {
-            tenant,
+            tenant: standing.tenant().clone(),
+            standing,
             account,
             verifier,
             path_secrets,
@@ -250,7 +253,13 @@ impl WebhookState {
         match (routes.is_empty(), nobody, is_hello(&body)) {
             (true, Nobody::WrongPath, _) | (true, Nobody::OtherTenant, true) => return WebhookAnswer::WrongPath,
             (true, Nobody::OtherTenant, false) => return unproven(&body, "other-tenant"),
-            (false, _, true) => return WebhookAnswer::Hello,
+            (false, _, true) => {
+                let now = self.clock.now();
+                for route in routes {
+                    route.standing.heard_verify(now);
+                }
+                return WebhookAnswer::Hello;
+            }
             (false, _, false) => {}
         }
         if claimed_account(headers).is_none() && routes.len() > 1 {
@@ -260,7 +269,10 @@ impl WebhookState {
         let mut last = "other-tenant";
         for route in routes {
             match route.prove(headers, body.clone(), self).await {
-                Ok(signed) => return self.take(&signed, route.headers_to_keep(headers)).await,
+                Ok(signed) => {
+                    route.standing.heard_webhook(self.clock.now());
+                    return self.take(&signed, route.headers_to_keep(headers)).await;
+                }
                 Err(VerifyError::KeysUnavailable) => return WebhookAnswer::KeysUnavailable,
                 Err(VerifyError::TokensUnavailable) => return WebhookAnswer::NotRecorded,
                 Err(VerifyError::Unproven(code)) => last = code,

@@ -45,6 +45,10 @@ pub struct Options {
     pub hang_limit: Duration,
     /// Entries each ledger keeps; the oldest go first.
     pub ledger_limit: usize,
+    /// Webhooks must be written with `notificationVersion`, as the documentation's list of required fields says.
+    pub require_notification_version: bool,
+    /// How far the clock of the `Date` header is ahead, in seconds.
+    pub clock_ahead: i64,
 }
 
 /// What the agents do without being told through the control API.
@@ -108,6 +112,8 @@ impl Default for Options {
             answer_limit: Duration::from_secs(10),
             hang_limit: Duration::from_mins(1),
             ledger_limit: 200_000,
+            require_notification_version: false,
+            clock_ahead: 0,
         }
     }
 }

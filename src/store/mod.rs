@@ -8,6 +8,7 @@ mod records;
 mod rows;
 mod settings;
 pub mod sqlite;
+mod tenant_state;
 mod timeline;
 mod timeline_rows;
 
@@ -42,6 +43,9 @@ pub use records::Opened;
 pub use records::PAGE_BYTES;
 pub use records::Reference;
 pub use settings::StoreSettings;
+pub use tenant_state::Heard;
+pub use tenant_state::Registration;
+pub use tenant_state::TenantState;
 pub use timeline::AttemptMade;
 pub use timeline::CallMade;
 pub use timeline::DeliveryLeft;

@@ -27,6 +27,7 @@ use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
 use crate::domain::PastMessage;
+use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -42,6 +43,7 @@ use crate::store::Exchanged;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
+use crate::store::Heard;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -49,9 +51,11 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::StoreError;
 use crate::store::Target;
+use crate::store::TenantState;
 use crate::store::Timeline;
 
 #[async_trait]
@@ -146,6 +150,19 @@ pub trait Store: Send + Sync {
     /// Ends claims. For each settlement, in their order: whether its claim still held, and the lane has more to deliver
     /// at once.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError>;
+
+    /// What is kept of a tenant; empty for one that nothing is known of.
+    async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError>;
+
+    /// Keeps which webhook and channel at 8x8 are the tenant's, in place of any before; `None` forgets them.
+    async fn keep_registration(
+        &self,
+        tenant: &TenantName,
+        registration: Option<Registration>,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps when 8x8 was last heard; a time that is not later than the one kept changes nothing.
+    async fn keep_heard(&self, tenant: &TenantName, heard: Heard) -> Result<(), StoreError>;
 
     /// Keeps a log-in, and of its holder's at most `at_most`: the oldest go.
     async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError>;

@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
         "telemetry",
     ],
     &["availability", "chat_gateway", "outbound", "store"],
-    &["delivery", "webhook"],
+    &["delivery", "provisioning", "webhook"],
     &["handovers"],
     &["http"],
     &["settings"],

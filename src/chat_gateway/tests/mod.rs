@@ -3,5 +3,6 @@
 mod calls;
 mod keys;
 mod outcomes;
+mod provisioning;
 pub(crate) mod server;
 mod setup;

@@ -20,6 +20,7 @@ use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
 use crate::domain::PastMessage;
+use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -35,6 +36,7 @@ use crate::store::Exchanged;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
+use crate::store::Heard;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -42,10 +44,12 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::Target;
+use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::Verdict;
 
@@ -286,6 +290,15 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn release_key(&self, _: &BotName, _: &str, _: &str) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn tenant_state(&self, _: &TenantName) -> Result<TenantState, StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_registration(&self, _: &TenantName, _: Option<Registration>) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn keep_heard(&self, _: &TenantName, _: Heard) -> Result<(), StoreError> {
         panic!("not asked")
     }
     async fn keep_grant(&self, _: Grant, _: usize) -> Result<(), StoreError> {

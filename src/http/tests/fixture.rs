@@ -58,6 +58,7 @@ use crate::outbound;
 use crate::outbound::AddressPolicy;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundSettings;
+use crate::provisioning::Standing;
 use crate::store::StoreSettings;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -264,6 +265,11 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         account: AccountId::new("acme-8x8"),
         chat_gateway: ChatGateway::new(client, &gateway).unwrap(),
         channel_id: Some("ch-1".to_owned()),
+        standing: Standing::new(
+            TenantName::new("acme"),
+            AccountId::new("acme-8x8"),
+            Some("ch-1".to_owned()),
+        ),
         queue_id: Some("101".to_owned()),
         queue_names: std::collections::HashMap::new(),
         queue_rules: std::collections::HashMap::new(),
@@ -311,8 +317,9 @@ fn webhook_routes(clock: &Clock) -> BTreeMap<TenantName, WebhookRoute> {
         let keys = Arc::new(KeySource::new(client, &source, clock.clone()).unwrap());
         let account = AccountId::new(account);
         let verifier = Verifier::new(keys, vec![account.clone()], Duration::from_mins(5));
+        let standing = Standing::new(TenantName::new("acme"), account.clone(), None);
         WebhookRoute::new(
-            TenantName::new("acme"),
+            standing,
             account,
             verifier,
             &WebhookSettings {

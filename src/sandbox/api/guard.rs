@@ -89,7 +89,7 @@ impl Arrived {
         };
         self.record(shared, outcome);
         match response {
-            Ok(response) => response,
+            Ok(response) => dated(response, shared.options.clock_ahead),
             Err(Stopped::Dropped) => cut(),
             Err(Stopped::Hung) => {
                 tokio::time::sleep(shared.options.hang_limit).await;
@@ -173,6 +173,18 @@ impl Arrived {
             taken: self.taken,
         });
     }
+}
+
+/// The server puts the right date on what has none.
+fn dated(mut response: Response, ahead: i64) -> Response {
+    let at = jiff::Timestamp::from_millisecond(clock::now_ms() + ahead * 1000);
+    if let (true, Ok(at)) = (ahead != 0, at)
+        && let Ok(date) = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at)
+        && let Ok(date) = date.parse()
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 fn stops(fault: &Rule, stage: Stage) -> Result<(), Stopped> {

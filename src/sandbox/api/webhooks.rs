@@ -38,7 +38,7 @@ pub(super) async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery
 }
 
 pub(super) async fn create(State(shared): State<Shared>, body: Bytes) -> Answer {
-    let write: WebhookWrite = read(&body).map_err(Problem::invalid)?;
+    let write = readable(&shared, &body)?;
     let webhook = Webhook::new(ids::token(), write);
     shared.world().webhooks.insert(webhook.id.clone(), webhook.clone());
     hello_aside(&shared, &webhook);
@@ -52,7 +52,7 @@ pub(super) async fn get(State(shared): State<Shared>, Path(id): Path<String>) ->
 }
 
 pub(super) async fn replace(State(shared): State<Shared>, Path(id): Path<String>, body: Bytes) -> Answer {
-    let write: WebhookWrite = read(&body).map_err(Problem::invalid)?;
+    let write = readable(&shared, &body)?;
     let webhook = {
         let mut world = shared.world();
         let known = world.webhooks.get_mut(&id).ok_or_else(|| not_found(&id))?;
@@ -81,6 +81,15 @@ pub(super) async fn verify(State(shared): State<Shared>, body: Bytes) -> Answer 
         Ok(status) => Err(unverified(&format!("The target answered {status}."))),
         Err(error) => Err(unverified(&error)),
     }
+}
+
+fn readable(shared: &Shared, body: &[u8]) -> Result<WebhookWrite, Problem> {
+    let write: WebhookWrite = read(body).map_err(Problem::invalid)?;
+    if shared.options.require_notification_version && write.notification_version.is_none() {
+        let message = "notificationVersion must not be null.";
+        return Err(Problem::general(StatusCode::BAD_REQUEST, "invalid_parameter", message));
+    }
+    Ok(write)
 }
 
 /// A new target gets a hello; what it answers does not decide whether the webhook is stored.

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 pub(crate) struct WebhookWrite {
     pub(crate) name: String,
     pub(crate) uri: String,
-    /// The documentation requires `notificationVersion` and defines `version`.
-    #[serde(alias = "notificationVersion")]
+    /// The documentation requires `notificationVersion` and defines `version`: either will do, unless an option asks for it.
     pub(crate) version: Option<String>,
+    pub(crate) notification_version: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -52,9 +52,18 @@ impl Check for WebhookWrite {
     fn check(&self) -> Result<(), Invalid> {
         name(&self.name, 256)?;
         target(&self.uri)?;
-        self.version
-            .as_deref()
-            .map_or(Ok(()), |version| one_of("version", version, &VERSIONS))
+        for (field, version) in [
+            ("version", &self.version),
+            ("notificationVersion", &self.notification_version),
+        ] {
+            if let Some(version) = version {
+                one_of(field, version, &VERSIONS)?;
+            }
+        }
+        match (&self.version, &self.notification_version) {
+            (Some(one), Some(other)) if one != other => invalid("version and notificationVersion differ"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -282,6 +291,22 @@ mod tests {
         let user = json!({"name": "James Jones", "email": "user@example.com", "language": "zh-CN",
             "additionalProperties": properties});
         assert_eq!(create(&user).unwrap().user.into_stored(), user);
+    }
+
+    #[test]
+    fn a_webhooks_version_may_be_spelt_in_both_fields_but_only_in_one_way() {
+        let webhook = |fields: Value| {
+            let mut body = json!({"name": "n", "uri": "https://h.example.com"});
+            body.as_object_mut()
+                .unwrap()
+                .extend(fields.as_object().unwrap().clone());
+            read::<WebhookWrite>(body.to_string().as_bytes())
+        };
+        let (ours, old) = ("Chat Gateway v1.0", "v2.0");
+        assert!(webhook(json!({})).is_ok());
+        assert!(webhook(json!({"version": ours, "notificationVersion": ours})).is_ok());
+        assert!(webhook(json!({"version": ours, "notificationVersion": old})).is_err());
+        assert!(webhook(json!({"notificationVersion": "v9"})).is_err());
     }
 
     #[test]

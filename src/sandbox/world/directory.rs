@@ -174,6 +174,9 @@ fn webhook_parts(write: WebhookWrite) -> (String, String, String) {
     (
         write.name,
         write.uri,
-        write.version.unwrap_or_else(|| "Chat Gateway v1.0".to_owned()),
+        write
+            .version
+            .or(write.notification_version)
+            .unwrap_or_else(|| "Chat Gateway v1.0".to_owned()),
     )
 }

@@ -26,10 +26,12 @@ pub(super) fn check(name: &BotName, bot: &BotSettings, settings: &Settings, note
     match settings.tenants.get(&bot.tenant) {
         None => notes.fault(key("tenant"), format!("there is no section [tenants.{}]", bot.tenant)),
         Some(tenant) => {
-            if bot.channel_id.is_none() && tenant.channel_id.is_none() {
+            let is_named = bot.channel_id.is_some() || tenant.channel_id.is_some();
+            if !is_named && settings.server.public_url.is_none() {
                 notes.warn(
                     key("channel_id"),
-                    "missing here and in its tenant: each handover must name its channel",
+                    "missing here and in its tenant, and without `server.public_url` none can be provisioned: each handover \
+                     must name its channel",
                 );
             }
             if bot.queue_id.is_none() && tenant.queue_id.is_none() {

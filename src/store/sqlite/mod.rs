@@ -20,6 +20,7 @@ mod prune;
 mod readers;
 mod settle;
 mod store;
+mod tenant_state;
 mod timeline;
 mod writer;
 

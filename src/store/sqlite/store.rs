@@ -16,6 +16,7 @@ use crate::domain::HandoverId;
 use crate::domain::MessageId;
 use crate::domain::MessageRecord;
 use crate::domain::PastMessage;
+use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
@@ -31,6 +32,7 @@ use crate::store::Exchanged;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
+use crate::store::Heard;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -38,11 +40,13 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::StoreSettings;
 use crate::store::Target;
+use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::calls;
@@ -66,6 +70,7 @@ use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
+use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::timeline;
 use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
@@ -304,6 +309,28 @@ impl Store for SqliteStore {
         let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
         let free = move |committed: bool| after.end_settling(&told.take(), committed);
         self.writer.write_then(settle, free).await
+    }
+
+    async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |db| tenant_state::find(db, &tenant)).await
+    }
+
+    async fn keep_registration(
+        &self,
+        tenant: &TenantName,
+        registration: Option<Registration>,
+    ) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        let keep = move |db: &Connection| tenant_state::keep_registration(db, &tenant, registration.as_ref());
+        self.writer.write(move |db| keep(db).map(Wrote::Keep)).await
+    }
+
+    async fn keep_heard(&self, tenant: &TenantName, heard: Heard) -> Result<(), StoreError> {
+        let tenant = tenant.clone();
+        self.writer
+            .write(move |db| tenant_state::keep_heard(db, &tenant, heard).map(Wrote::Keep))
+            .await
     }
 
     async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError> {

@@ -14,3 +14,4 @@ mod past;
 mod pruning;
 mod stand;
 mod steps;
+mod tenants;

@@ -39,17 +39,22 @@ struct Run {
 }
 
 impl Gateway {
-    pub(crate) async fn start(mut config: Config) -> Self {
+    pub(crate) async fn start(config: Config) -> Self {
+        let mut gateway = Self::prepared(config);
+        gateway.run_again().await;
+        gateway
+    }
+
+    /// Everything is there but the process.
+    pub(crate) fn prepared(mut config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         config.set("store.url", format!("sqlite://{}", folder.path().join(STORE).display()));
-        let mut gateway = Self {
+        Self {
             folder,
             config,
             log: Log::default(),
             run: None,
-        };
-        gateway.run_again().await;
-        gateway
+        }
     }
 
     /// Starts the program on the store of the last run, with the configuration as it is now.
@@ -82,12 +87,12 @@ impl Gateway {
         file
     }
 
-    /// Where bots and 8x8 call it.
     /// The SQLite file.
     pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join(STORE)
     }
 
+    /// Where bots and 8x8 call it.
     pub(crate) fn public(&self) -> String {
         self.run.as_ref().unwrap().public.clone()
     }

@@ -10,6 +10,7 @@ pub(crate) mod gateway;
 pub(crate) mod log;
 pub(crate) mod model_store;
 pub(crate) mod reply;
+pub(crate) mod site;
 pub(crate) mod token_endpoint;
 pub(crate) mod upload;
 pub(crate) mod wait;

@@ -14,6 +14,7 @@ use handover_gateway::domain::HandoverEvent;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageRecord;
 use handover_gateway::domain::PastMessage;
+use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::AttemptMade;
@@ -27,6 +28,7 @@ use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Opened;
 use handover_gateway::store::Target;
+use handover_gateway::store::TenantState;
 
 #[derive(Clone, Default)]
 pub(super) struct Model {
@@ -47,6 +49,7 @@ pub(super) struct Model {
     pub(super) grants: Vec<Grant>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
+    pub(super) tenants: HashMap<TenantName, TenantState>,
     pub(super) link_key: Option<[u8; 32]>,
 }
 

@@ -15,6 +15,7 @@ use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageId;
 use handover_gateway::domain::MessageRecord;
 use handover_gateway::domain::PastMessage;
+use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::Aside;
@@ -31,6 +32,7 @@ use handover_gateway::store::Exchanged;
 use handover_gateway::store::Grant;
 use handover_gateway::store::HandoverFilter;
 use handover_gateway::store::HandoverPage;
+use handover_gateway::store::Heard;
 use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Kept;
@@ -38,10 +40,12 @@ use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::KeptWebhook;
 use handover_gateway::store::Loaded;
 use handover_gateway::store::Opened;
+use handover_gateway::store::Registration;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
 use handover_gateway::store::StoreError;
 use handover_gateway::store::Target;
+use handover_gateway::store::TenantState;
 use handover_gateway::store::Timeline;
 
 use crate::support::model_store::model::Model;
@@ -342,6 +346,27 @@ impl Store for ModelStore {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
         let mut model = self.lock();
         Ok(settlements.iter().map(|settlement| model.settle(settlement)).collect())
+    }
+
+    async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {
+        Ok(self.lock().tenants.get(tenant).cloned().unwrap_or_default())
+    }
+
+    async fn keep_registration(
+        &self,
+        tenant: &TenantName,
+        registration: Option<Registration>,
+    ) -> Result<(), StoreError> {
+        self.lock().tenants.entry(tenant.clone()).or_default().registration = registration;
+        Ok(())
+    }
+
+    async fn keep_heard(&self, tenant: &TenantName, heard: Heard) -> Result<(), StoreError> {
+        let mut model = self.lock();
+        let state = model.tenants.entry(tenant.clone()).or_default();
+        state.last_verify_at = state.last_verify_at.max(heard.verify_at);
+        state.last_webhook_at = state.last_webhook_at.max(heard.webhook_at);
+        Ok(())
     }
 
     async fn keep_grant(&self, grant: Grant, at_most: usize) -> Result<(), StoreError> {

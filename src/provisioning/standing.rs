@@ -1,0 +1,127 @@
+//! What a running gateway knows of a tenant's registration, shared by all who need it.
+
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
+
+use crate::domain::AccountId;
+use crate::domain::TenantName;
+use crate::domain::Timestamp;
+use crate::store::Heard;
+use crate::store::Registration;
+use crate::store::TenantState;
+
+const NEVER: i64 = i64::MIN;
+
+/// Cheap to clone; all clones say the same.
+#[derive(Clone, Debug)]
+pub struct Standing(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tenant: TenantName,
+    account: AccountId,
+    configured_channel: Option<String>,
+    registration: RwLock<Option<Registration>>,
+    verify_at: AtomicI64,
+    webhook_at: AtomicI64,
+}
+
+/// As it is at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub tenant: TenantName,
+    pub account: AccountId,
+    pub channel_id: Option<String>,
+    pub webhook_id: Option<String>,
+    pub is_configured: bool,
+    pub last_verify_at: Option<Timestamp>,
+    pub last_webhook_at: Option<Timestamp>,
+}
+
+impl Standing {
+    pub fn new(tenant: TenantName, account: AccountId, configured_channel: Option<String>) -> Self {
+        Self(Arc::new(Inner {
+            tenant,
+            account,
+            configured_channel,
+            registration: RwLock::new(None),
+            verify_at: AtomicI64::new(NEVER),
+            webhook_at: AtomicI64::new(NEVER),
+        }))
+    }
+
+    pub fn tenant(&self) -> &TenantName {
+        &self.0.tenant
+    }
+
+    /// The channel that was found; one that the configuration names goes before it.
+    pub fn registered_channel(&self) -> Option<String> {
+        self.registration().map(|registration| registration.channel_id)
+    }
+
+    pub fn is_configured(&self) -> bool {
+        self.0.configured_channel.is_some()
+    }
+
+    pub fn registration(&self) -> Option<Registration> {
+        self.0
+            .registration
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub fn heard_verify(&self, now: Timestamp) {
+        self.0.verify_at.fetch_max(now.as_millis(), Ordering::Relaxed);
+    }
+
+    pub fn heard_webhook(&self, now: Timestamp) {
+        self.0.webhook_at.fetch_max(now.as_millis(), Ordering::Relaxed);
+    }
+
+    pub fn heard(&self) -> Heard {
+        let at = |cell: &AtomicI64| {
+            let millis = cell.load(Ordering::Relaxed);
+            (millis != NEVER).then(|| Timestamp::from_millis(millis))
+        };
+        Heard {
+            verify_at: at(&self.0.verify_at),
+            webhook_at: at(&self.0.webhook_at),
+        }
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let (registration, heard) = (self.registration(), self.heard());
+        Snapshot {
+            tenant: self.0.tenant.clone(),
+            account: self.0.account.clone(),
+            is_configured: self.is_configured(),
+            webhook_id: registration.as_ref().map(|one| one.webhook_id.clone()),
+            channel_id: self
+                .0
+                .configured_channel
+                .clone()
+                .or_else(|| registration.map(|one| one.channel_id)),
+            last_verify_at: heard.verify_at,
+            last_webhook_at: heard.webhook_at,
+        }
+    }
+
+    /// Takes up what was kept.
+    pub fn restore(&self, kept: TenantState) {
+        self.set_registration(kept.registration);
+        if let Some(at) = kept.last_verify_at {
+            self.heard_verify(at);
+        }
+        if let Some(at) = kept.last_webhook_at {
+            self.heard_webhook(at);
+        }
+    }
+
+    pub(super) fn set_registration(&self, registration: Option<Registration>) {
+        *self.0.registration.write().unwrap_or_else(PoisonError::into_inner) = registration;
+    }
+}
