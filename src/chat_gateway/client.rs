@@ -17,6 +17,8 @@ use url::Url;
 
 use crate::chat_gateway::conversations::listed;
 use crate::chat_gateway::error::ChatGatewayError;
+use crate::chat_gateway::error::Fault;
+use crate::chat_gateway::error::Refusal;
 use crate::chat_gateway::error::Silence;
 use crate::chat_gateway::refusal;
 use crate::chat_gateway::settings::ChatGatewaySettings;

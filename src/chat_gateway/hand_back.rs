@@ -1,4 +1,4 @@
-//! What happens once the agents are done: the post-agent assignment, and the webhook it names.
+//! What happens once the agents are done: the post-agent assignment.
 
 use http::Method;
 use serde::Serialize;
@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::chat_gateway::client::ChatGateway;
 use crate::chat_gateway::conversations::json_of;
 use crate::chat_gateway::error::ChatGatewayError;
-use crate::chat_gateway::wire::ChannelView;
 use crate::domain::ConversationId;
 use crate::domain::ScheduleHandBack;
 
@@ -49,10 +48,5 @@ impl ChatGateway {
         })?;
         let url = self.conversation(&[conversation.as_str(), "post-agent-assignment"])?;
         self.tell(Method::POST, url, &body).await
-    }
-
-    pub async fn channel(&self, id: &str) -> Result<ChannelView, ChatGatewayError> {
-        let answer = self.read(self.channel_url(id)?).await?;
-        ChannelView::read(&answer).ok_or_else(ChatGatewayError::unreadable)
     }
 }

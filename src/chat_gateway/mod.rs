@@ -65,7 +65,6 @@ pub use settings::KeySourceSettings;
 pub use settings::UnusableSetting;
 pub use wire::AssignmentView;
 pub use wire::AttachmentView;
-pub use wire::ChannelView;
 pub use wire::ConversationView;
 pub use wire::CreatedConversation;
 pub use wire::MessageView;

@@ -83,7 +83,7 @@ impl ChatGateway {
     }
 
     pub async fn channel(&self, id: &str) -> Result<ChannelView, ChatGatewayError> {
-        let answer = self.read(self.resource("channels", id)).await?;
+        let answer = self.read(self.channel_url(id)?).await?;
         ChannelView::read(&answer).ok_or_else(ChatGatewayError::unreadable)
     }
 

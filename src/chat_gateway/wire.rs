@@ -30,14 +30,6 @@ pub struct ConversationView {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelView {
-    /// `ChatAPI`, `WhatsApp`, or whatever 8x8 says.
-    pub kind: Option<String>,
-    /// The webhook that hears of its conversations.
-    pub webhook_id: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignmentView {
     /// `queue`, `script`, `agent`, or whatever 8x8 says.
     pub kind: String,
@@ -87,15 +79,6 @@ impl ConversationView {
             assignment,
             handover: handover(body.pointer("/user/additionalProperties")),
             user: body.get("user").map(user).unwrap_or_default(),
-        })
-    }
-}
-
-impl ChannelView {
-    pub(super) fn read(body: &Value) -> Option<Self> {
-        body.is_object().then(|| Self {
-            kind: text(body.get("type")),
-            webhook_id: text(body.get("webHookId")).or_else(|| text(body.get("webhookId"))),
         })
     }
 }

@@ -53,6 +53,7 @@ impl Call {
             Self::PostMessage(_) => "message",
             Self::UserLeaves { .. } => "leave",
             Self::Update { .. } => "update",
+            Self::HandBack { .. } => "hand_back",
         }
     }
 
@@ -60,7 +61,7 @@ impl Call {
     pub const fn message(&self) -> Option<&MessageId> {
         match self {
             Self::PostMessage(part) => Some(&part.message),
-            Self::UserLeaves { .. } | Self::Update { .. } => None,
+            Self::UserLeaves { .. } | Self::Update { .. } | Self::HandBack { .. } => None,
         }
     }
 }

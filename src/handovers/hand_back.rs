@@ -80,7 +80,8 @@ impl Handovers {
                 error,
                 handover: Some(id.clone()),
             }),
-            Fate::Failed(None) => Err(Refused::NotActive.into()),
+            // No file goes with it.
+            Fate::Failed(None) | Fate::Unfetched { .. } => Err(Refused::NotActive.into()),
             Fate::Open(_) | Fate::Unconfirmed => Err(Refused::HandBackUnderWay.into()),
         }
     }
@@ -157,6 +158,11 @@ pub(super) fn told(fate: &Fate, asked: &ScheduleHandBack) -> Input {
         Fate::Done => Input::HandBackScheduled,
         Fate::Failed(error) => Input::HandBackFailed {
             problem: problem::of_hand_back(error.as_ref(), asked),
+            may_be_there: false,
+        },
+        // No file goes with it.
+        Fate::Unfetched { .. } => Input::HandBackFailed {
+            problem: problem::of_hand_back(None, asked),
             may_be_there: false,
         },
         Fate::Open(_) | Fate::Unconfirmed => Input::HandBackFailed {

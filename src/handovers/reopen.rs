@@ -128,6 +128,8 @@ impl Handovers {
             author: AuthorType::User,
             text: words.parts.first().cloned(),
             cards: Vec::new(),
+            attachments: Vec::new(),
+            instead: None,
         };
         let now = self.parts.clock.now();
         let record = CallRecord {

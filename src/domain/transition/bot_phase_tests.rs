@@ -78,6 +78,7 @@ fn posts(text: &str, author: Option<AuthorType>) -> Input {
         text: Some(text.to_owned()),
         parts: vec![text.to_owned()],
         cards: Vec::new(),
+        attachments: Vec::new(),
         deadline: Duration::from_mins(2),
     })
 }

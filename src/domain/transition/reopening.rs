@@ -95,6 +95,8 @@ pub(super) fn taken(change: &mut Change<'_>, words: Reopening) {
             author: AuthorType::User,
             text: Some(text),
             cards: Vec::new(),
+            attachments: Vec::new(),
+            instead: None,
         };
         change.call(Call::PostMessage(part), words.deadline);
     }
@@ -106,6 +108,7 @@ pub(super) fn taken(change: &mut Change<'_>, words: Reopening) {
         author: AuthorType::User,
         text: Some(words.text),
         cards: Vec::new(),
+        attachments: Vec::new(),
         status,
         created_at: change.before().facts.created_at,
     });

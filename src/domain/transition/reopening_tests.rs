@@ -188,7 +188,7 @@ fn the_words_are_a_message_once_8x8_has_them_and_the_rest_follows() {
         .iter()
         .map(|call| match call {
             Call::PostMessage(part) => (part.text.as_deref().unwrap(), part.last),
-            Call::UserLeaves { .. } | Call::Update { .. } => panic!("{call:?}"),
+            Call::UserLeaves { .. } | Call::Update { .. } | Call::HandBack { .. } => panic!("{call:?}"),
         })
         .collect();
     assert_eq!(parts, [("two", false), ("three", true)]);
