@@ -30,8 +30,6 @@ use crate::store::CallSettled;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// How long a line in place of a file is tried.
-const LINE_FOR: Duration = Duration::from_secs(30);
 
 /// The process is stopping: the call stays open, and is taken up at the next start.
 pub(super) struct Stopped;
@@ -68,41 +66,9 @@ impl Handovers {
         }
     }
 
-    /// Posts a message once 8x8 has its files. For a file of the history that cannot be had a line is said.
-    async fn post_with_files(
-        self: &Arc<Self>,
-        target: &Target<'_>,
-        item: &mut Item,
-        part: MessagePart,
-    ) -> Result<Fate, Stopped> {
-        let instead = part.instead.clone().filter(|_| !part.attachments.is_empty());
-        let posted = match self.hand_over_files(target, item, part.clone()).await? {
-            Ok(ready) => self.post(target, item, &ready).await?,
-            Err(fate) => fate,
-        };
-        let Some(line) = instead.filter(|_| matches!(posted, Fate::Failed(_) | Fate::Unfetched { .. })) else {
-            return Ok(posted);
-        };
-        let why = match &posted {
-            Fate::Unfetched { why, .. } => why.as_str(),
-            Fate::Failed(_) | Fate::Open(_) | Fate::Done | Fate::Unconfirmed => "8x8 did not take it",
-        };
-        tracing::warn!(handover.id = %target.slot.id, why, "a file of the history cannot be shown, the agent is told");
-        let part = MessagePart {
-            text: Some(line),
-            attachments: Vec::new(),
-            ..part
-        };
-        item.record.deadline = self.parts.clock.now().plus(LINE_FOR);
-        if let Err(error) = self.rewrite(item, &part).await {
-            tracing::warn!(handover.id = %target.slot.id, error = %error, "what is said instead could not be recorded");
-        }
-        self.post(target, item, &part).await
-    }
-
     /// Posts one message. After an unknown outcome it is looked for, and posted again only when 8x8 shows that it does
     /// not have it.
-    async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
+    pub(super) async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
         let mut in_doubt_since = item.may_be_sent.then(|| self.parts.clock.now());
         loop {

@@ -1,6 +1,7 @@
 //! The files of a message that 8x8 does not have yet: fetched from the bot and given to 8x8, before the message is posted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::FileHead;
@@ -25,6 +26,9 @@ use crate::handovers::ticket::Fate;
 use crate::outbound::FetchFault;
 use crate::store::StoreError;
 
+/// How long a line in place of a file is tried.
+const LINE_FOR: Duration = Duration::from_secs(30);
+
 /// A file to be fetched, as its call names it.
 #[derive(Clone)]
 struct Wanted {
@@ -48,8 +52,40 @@ enum Missed {
 }
 
 impl Handovers {
+    /// Posts a message once 8x8 has its files. For a file of the history that cannot be had a line is said.
+    pub(super) async fn post_with_files(
+        self: &Arc<Self>,
+        target: &Target<'_>,
+        item: &mut Item,
+        part: MessagePart,
+    ) -> Result<Fate, Stopped> {
+        let instead = part.instead.clone().filter(|_| !part.attachments.is_empty());
+        let posted = match self.hand_over_files(target, item, part.clone()).await? {
+            Ok(ready) => self.post(target, item, &ready).await?,
+            Err(fate) => fate,
+        };
+        let Some(line) = instead.filter(|_| matches!(posted, Fate::Failed(_) | Fate::Unfetched { .. })) else {
+            return Ok(posted);
+        };
+        let why = match &posted {
+            Fate::Unfetched { why, .. } => why.as_str(),
+            Fate::Failed(_) | Fate::Open(_) | Fate::Done | Fate::Unconfirmed => "8x8 did not take it",
+        };
+        tracing::warn!(handover.id = %target.slot.id, why, "a file of the history cannot be shown, the agent is told");
+        let part = MessagePart {
+            text: Some(line),
+            attachments: Vec::new(),
+            ..part
+        };
+        item.record.deadline = self.parts.clock.now().plus(LINE_FOR);
+        if let Err(error) = self.rewrite(item, &part).await {
+            tracing::warn!(handover.id = %target.slot.id, error = %error, "what is said instead could not be recorded");
+        }
+        self.post(target, item, &part).await
+    }
+
     /// The part with every file at 8x8. What is known by then is written into the call, so that no file is given twice.
-    pub(super) async fn hand_over_files(
+    async fn hand_over_files(
         self: &Arc<Self>,
         target: &Target<'_>,
         item: &mut Item,
@@ -211,7 +247,7 @@ impl Handovers {
         }
     }
 
-    pub(super) async fn rewrite(&self, item: &mut Item, part: &MessagePart) -> Result<(), StoreError> {
+    async fn rewrite(&self, item: &mut Item, part: &MessagePart) -> Result<(), StoreError> {
         item.record.call = Call::PostMessage(part.clone());
         self.parts.store.rewrite_call(item.record.clone()).await
     }
