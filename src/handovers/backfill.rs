@@ -46,8 +46,10 @@ pub(super) fn missing(
     times: (Timestamp, Timestamp),
     missed: Missed,
 ) -> Vec<(Timestamp, SaidView)> {
+    // They come newest first: what was said at one moment stays in its order.
     let mut left: Vec<(Side, String, Timestamp, SaidView)> = theirs
         .into_iter()
+        .rev()
         .filter_map(|said| Some((side(&said.author_type), words(&said.text), said.created_at?, said)))
         .filter(|(_, _, at, _)| (times.0..times.1).contains(at))
         .collect();
@@ -133,6 +135,13 @@ mod tests {
             [(50, "OK".to_owned())],
             "the nearest is the one that is known"
         );
+    }
+
+    #[test]
+    fn what_was_said_at_one_moment_stays_in_its_order() {
+        let theirs = vec![said("agent", "second", 10), said("agent", "first", 10)];
+        let expected = [(10, "first".to_owned()), (10, "second".to_owned())];
+        assert_eq!(found(theirs, &[], Missed::Agents), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::chat_gateway::SaidView;
+use crate::domain::AttachmentSeen;
 use crate::domain::Handover;
 use crate::domain::HandoverEvent;
 use crate::domain::MessageRecord;
@@ -19,7 +20,7 @@ pub struct Entry {
     pub client_message_id: Option<String>,
     pub author: EntryAuthor,
     pub text: String,
-    pub attachments: Vec<RawJson>,
+    pub attachments: Vec<AttachmentSeen>,
     pub cards: Vec<RawJson>,
     pub status: Option<MessageStatus>,
     pub late: bool,
@@ -94,7 +95,7 @@ impl Entry {
             text: String,
             sender: Sender,
             #[serde(default)]
-            attachments: Vec<RawJson>,
+            attachments: Vec<File>,
             #[serde(default)]
             cards: Vec<RawJson>,
         }
@@ -118,7 +119,7 @@ impl Entry {
                 name: message.sender.name,
             },
             text: message.text,
-            attachments: message.attachments,
+            attachments: message.attachments.into_iter().map(File::seen).collect(),
             cards: message.cards,
             status: None,
             late: event.late,
@@ -131,7 +132,14 @@ impl Entry {
             .author_id
             .as_deref()
             .and_then(|id| handover.progress.agents.get(id));
-        let attachment = |id: String| RawJson::of(&serde_json::json!({"id": id})).ok();
+        let attachment = |id| {
+            let file = File {
+                id,
+                filename: None,
+                content_type: None,
+            };
+            file.seen()
+        };
         Self {
             at,
             origin: EntryOrigin::Backfilled,
@@ -143,7 +151,7 @@ impl Entry {
                 id: said.author_id,
             },
             text: said.text,
-            attachments: said.attachments.into_iter().filter_map(attachment).collect(),
+            attachments: said.attachments.into_iter().map(attachment).collect(),
             cards: said.cards,
             status: None,
             late: handover.progress.ended_at.is_some_and(|ended| at > ended),
@@ -159,6 +167,26 @@ impl EntryAuthor {
             kind: kind.to_owned(),
             id: None,
             name: name.flatten(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    id: String,
+    filename: Option<String>,
+    content_type: Option<String>,
+}
+
+impl File {
+    /// Links are made when a transcript is read.
+    fn seen(self) -> AttachmentSeen {
+        AttachmentSeen {
+            id: self.id,
+            filename: self.filename,
+            content_type: self.content_type,
+            url: None,
         }
     }
 }

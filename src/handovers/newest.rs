@@ -9,7 +9,7 @@ use crate::handovers::entry::EntryOrigin;
 
 const MOST: usize = 2000;
 const MOST_BYTES: usize = 8 * 1024 * 1024;
-/// What an entry takes beside what was said.
+/// What an entry takes beside what was said, and each of its files.
 const FRAME: usize = 256;
 
 /// Each source brings its entries oldest first, so what is dropped of one is older than what is kept of it.
@@ -68,7 +68,7 @@ impl Newest {
 
 fn size(entry: &Entry) -> usize {
     let json = |list: &[RawJson]| list.iter().map(|json| json.as_str().len()).sum::<usize>();
-    FRAME + entry.text.len() + json(&entry.cards) + json(&entry.attachments)
+    FRAME * (1 + entry.attachments.len()) + entry.text.len() + json(&entry.cards)
 }
 
 #[cfg(test)]

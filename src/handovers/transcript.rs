@@ -80,7 +80,12 @@ impl Handovers {
                 entries.push(Entry::of_8x8s(at, said, &handover));
             }
         }
-        let (entries, left_out) = entries.in_order();
+        let (mut entries, left_out) = entries.in_order();
+        // A link lasts a while only: each reader gets fresh ones.
+        let now = self.parts.clock.now();
+        for attachment in entries.iter_mut().flat_map(|entry| &mut entry.attachments) {
+            attachment.url = Some(self.parts.links.url(id, &attachment.id, now));
+        }
         Ok(Transcript {
             handover,
             entries,

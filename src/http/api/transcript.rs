@@ -7,10 +7,10 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use axum::response::Response;
-use serde::Deserialize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::AttachmentSeen;
 use crate::domain::MessageStatus;
 use crate::domain::RawJson;
 use crate::domain::Timestamp;
@@ -58,8 +58,9 @@ struct EntryView<'a> {
     origin: OriginName,
     author: AuthorView<'a>,
     text: &'a str,
+    /// Each with its `id`, `filename`, `contentType`, and a `url` that opens it for a while.
     #[schema(value_type = Vec<Object>)]
-    attachments: &'a [RawJson],
+    attachments: &'a [AttachmentSeen],
     #[schema(value_type = Vec<CardBody>)]
     cards: &'a [RawJson],
     /// Of what the bot posted.
@@ -218,15 +219,11 @@ fn said(entry: &Entry) -> String {
     parts.join(" ")
 }
 
-fn attachment(json: &RawJson) -> String {
-    #[derive(Deserialize)]
-    struct Named {
-        id: Option<String>,
-        filename: Option<String>,
-    }
-    let named = serde_json::from_str::<Named>(json.as_str()).ok();
-    let name = named.and_then(|named| named.filename.or(named.id)).unwrap_or_default();
-    format!("[attachment {}]", in_one_line(&name))
+fn attachment(file: &AttachmentSeen) -> String {
+    format!(
+        "[attachment {}]",
+        in_one_line(file.filename.as_ref().unwrap_or(&file.id))
+    )
 }
 
 fn in_one_line(text: &str) -> String {
