@@ -100,13 +100,6 @@ impl Entry {
             cards: Vec<RawJson>,
         }
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct File {
-            id: String,
-            filename: Option<String>,
-            content_type: Option<String>,
-        }
-        #[derive(Deserialize)]
         struct Sender {
             #[serde(rename = "type")]
             kind: String,
@@ -126,16 +119,7 @@ impl Entry {
                 name: message.sender.name,
             },
             text: message.text,
-            attachments: message
-                .attachments
-                .into_iter()
-                .map(|file| AttachmentSeen {
-                    id: file.id,
-                    filename: file.filename,
-                    content_type: file.content_type,
-                    url: None,
-                })
-                .collect(),
+            attachments: message.attachments.into_iter().map(File::seen).collect(),
             cards: message.cards,
             status: None,
             late: event.late,
@@ -148,11 +132,13 @@ impl Entry {
             .author_id
             .as_deref()
             .and_then(|id| handover.progress.agents.get(id));
-        let attachment = |id| AttachmentSeen {
-            id,
-            filename: None,
-            content_type: None,
-            url: None,
+        let attachment = |id| {
+            let file = File {
+                id,
+                filename: None,
+                content_type: None,
+            };
+            file.seen()
         };
         Self {
             at,
@@ -181,6 +167,26 @@ impl EntryAuthor {
             kind: kind.to_owned(),
             id: None,
             name: name.flatten(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    id: String,
+    filename: Option<String>,
+    content_type: Option<String>,
+}
+
+impl File {
+    /// Links are made when a transcript is read.
+    fn seen(self) -> AttachmentSeen {
+        AttachmentSeen {
+            id: self.id,
+            filename: self.filename,
+            content_type: self.content_type,
+            url: None,
         }
     }
 }
