@@ -182,6 +182,8 @@ impl Gateway {
         self.supervisor
             .start("queue news", Arc::clone(handovers).run_queue_news(stop()));
         self.supervisor
+            .start("agent names", Arc::clone(handovers).run_agent_names(stop()));
+        self.supervisor
             .start("retention", Arc::clone(handovers).run_retention(retention, stop()));
         let (broken, stop) = (self.store.broken(), stop());
         self.supervisor.start("store", async move {

@@ -10,6 +10,7 @@ mod statistics;
 mod agents_count;
 mod analytics;
 mod cluster_stats;
+mod directory;
 mod figures;
 mod schedule_status;
 

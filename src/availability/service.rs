@@ -108,6 +108,18 @@ impl Availability {
         })
     }
 
+    /// What an agent is called, where 8x8's analytics have said so by now.
+    pub fn agent_name(&self, id: &str) -> Option<String> {
+        self.statistics.as_ref()?.agent_name(id)
+    }
+
+    /// Keeps the names at hand, until it is dropped; ends at once where there are none to be had.
+    pub async fn keep_agent_names(&self) {
+        if let Some(statistics) = &self.statistics {
+            statistics.keep_agent_names().await;
+        }
+    }
+
     /// Asks each source once and says how it went, in two entries: schedule and statistics.
     pub async fn check(&self, queue: Option<&str>) -> [Check; 2] {
         let (schedule, (statistics, _)) = tokio::join!(self.schedule(queue), self.statistics(queue));

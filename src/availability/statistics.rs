@@ -1,5 +1,6 @@
 //! Asks 8x8 for the figures of a queue, by whichever of its three APIs is configured.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -18,6 +19,8 @@ use crate::availability::cache::Fetched;
 use crate::availability::cache::Got;
 use crate::availability::cache::Known;
 use crate::availability::cluster_stats;
+use crate::availability::directory;
+use crate::availability::directory::Directory;
 use crate::availability::figures::Figures;
 use crate::availability::token::Tokens;
 use crate::clock::Clock;
@@ -25,18 +28,33 @@ use crate::clock::Clock;
 /// For so long an old answer stands in when 8x8 cannot be asked.
 pub(super) const USABLE: Duration = Duration::from_mins(2);
 
+/// For one page of agents; nobody waits for it.
+const PAGE_LIMIT: Duration = Duration::from_secs(10);
+
+const REALTIME: [&str; 4] = ["analytics", "cc", "v5", "realtime-metrics"];
+
 #[derive(Debug)]
 pub(super) struct Statistics {
     pub(super) settings: StatisticsSettings,
     api: Api,
     cache: Cache<Figures>,
+    /// For the log.
+    name: String,
+    clock: Clock,
 }
 
 #[derive(Debug)]
 enum Api {
     CcV1(Access),
     Cluster(Access),
-    AnalyticsV5 { access: Access, tokens: Box<Tokens> },
+    AnalyticsV5(Box<AnalyticsV5>),
+}
+
+#[derive(Debug)]
+struct AnalyticsV5 {
+    access: Access,
+    tokens: Tokens,
+    agents: Directory,
 }
 
 impl Statistics {
@@ -65,17 +83,41 @@ impl Statistics {
             } => {
                 let cache = (format!("{name} token"), settings.cache, clock.clone());
                 let tokens = Tokens::new(client.clone(), base_url, (client_id, client_secret), cache)?;
-                Api::AnalyticsV5 {
+                Api::AnalyticsV5(Box::new(AnalyticsV5 {
                     access: Access::by_token(client, base_url, tenant)?,
-                    tokens: Box::new(tokens),
-                }
+                    tokens,
+                    agents: Directory::new(clock.clone()),
+                }))
             }
         };
         Ok(Self {
             api,
-            cache: Cache::new(name, settings.cache, clock),
+            cache: Cache::new(name.clone(), settings.cache, clock.clone()),
+            name,
+            clock,
             settings,
         })
+    }
+
+    /// `None` while it is not known, and for good where 8x8 is asked otherwise than by its analytics.
+    pub(super) fn agent_name(&self, id: &str) -> Option<String> {
+        match &self.api {
+            Api::CcV1(_) | Api::Cluster(_) => None,
+            Api::AnalyticsV5(api) => api.agents.name(id),
+        }
+    }
+
+    /// Goes on for ever, where there is anything to do.
+    pub(super) async fn keep_agent_names(&self) {
+        let Api::AnalyticsV5(api) = &self.api else { return };
+        loop {
+            let asked_at = self.clock.now();
+            match Box::pin(api.all_agents()).await {
+                Ok(names) => api.agents.keep(names),
+                Err(problem) => tracing::warn!(source = self.name, %problem, "8x8 does not say who the agents are"),
+            }
+            api.agents.until_due(asked_at).await;
+        }
     }
 
     pub(super) async fn of_queue(&self, queue: &str) -> Known<Figures> {
@@ -93,11 +135,10 @@ impl Statistics {
                 let url = access.url(&["api", "rtstats", "stats", "queue", &file])?;
                 cluster_stats::read(&access.get(url).await?, queue)
             }
-            Api::AnalyticsV5 { access, tokens } => {
-                let path = ["analytics", "cc", "v5", "realtime-metrics", "queues", queue];
-                let mut url = access.url(&path)?;
-                url.query_pairs_mut().append_pair("metrics", analytics::METRICS);
-                analytics::read(&with_token(access, tokens, url).await?, queue)
+            Api::AnalyticsV5(api) => {
+                let metrics = [("metrics", analytics::METRICS)];
+                let answer = api.get(&["queues", queue], &metrics).await?;
+                analytics::read(&answer, queue)
             }
         };
         let value = figures.ok_or(SourceError::Unreadable)?;
@@ -109,25 +150,44 @@ impl Statistics {
     }
 }
 
-/// A token may be withdrawn before its time: then there is one more try with a new one.
-async fn with_token(access: &Access, tokens: &Tokens, url: Url) -> Result<Value, SourceError> {
-    let token = tokens.token().await?;
-    match bearing(access, url.clone(), &token).await {
-        Err(SourceError::Credentials) => {
-            tokens.refused(&token);
-            let token = tokens.token().await?;
-            let second = bearing(access, url, &token).await;
-            if second == Err(SourceError::Credentials) {
-                tokens.refused(&token);
+impl AnalyticsV5 {
+    /// A token may be withdrawn before its time: then there is one more try with a new one.
+    async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, SourceError> {
+        let mut url = self.access.url(&[&REALTIME, path].concat())?;
+        url.query_pairs_mut().extend_pairs(query);
+        let token = self.tokens.token().await?;
+        match self.bearing(url.clone(), &token).await {
+            Err(SourceError::Credentials) => {
+                self.tokens.refused(&token);
+                let token = self.tokens.token().await?;
+                let second = self.bearing(url, &token).await;
+                if second == Err(SourceError::Credentials) {
+                    self.tokens.refused(&token);
+                }
+                second
             }
-            second
+            other => other,
         }
-        other => other,
     }
-}
 
-async fn bearing(access: &Access, url: Url, token: &SecretString) -> Result<Value, SourceError> {
-    access
-        .ask(access.client.get(url).bearer_auth(token.expose_secret()))
-        .await
+    async fn bearing(&self, url: Url, token: &SecretString) -> Result<Value, SourceError> {
+        let request = self.access.client.get(url).bearer_auth(token.expose_secret());
+        self.access.ask(request).await
+    }
+
+    async fn all_agents(&self) -> Result<HashMap<String, String>, SourceError> {
+        let mut names = HashMap::new();
+        let size = directory::PAGE.to_string();
+        for page in 0..directory::MOST_PAGES {
+            let query = [("summary", "true"), ("size", &size), ("page", &page.to_string())];
+            let answer = tokio::time::timeout(PAGE_LIMIT, self.get(&["agents"], &query)).await;
+            let agents = directory::read(&answer.unwrap_or(Err(SourceError::TimedOut))?);
+            let is_last = agents.len() < directory::PAGE;
+            names.extend(agents);
+            if is_last {
+                break;
+            }
+        }
+        Ok(names)
+    }
 }

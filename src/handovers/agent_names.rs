@@ -1,6 +1,10 @@
 //! What a bot is told of an agent's name. Names are made so before anything is recorded: what a bot is not to know is in
 //! none of its events, lists and transcripts.
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use crate::domain::AgentRef;
 use crate::domain::Handover;
 use crate::domain::MessageSeen;
@@ -22,8 +26,44 @@ pub enum AgentNames {
 impl Handovers {
     /// The event as the bot of this handover is told it.
     pub(super) fn named(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+        let event = self.with_known_name(handover, event);
         let bot = self.parts.tenants.bot(&handover.facts.bot);
         bot.map(|bot| bot.agent_names).unwrap_or_default().applied(event)
+    }
+}
+
+impl Handovers {
+    /// 8x8's webhooks often tell an agent's id only; its analytics may have told the name.
+    fn with_known_name(&self, handover: &Handover, mut event: WebhookEvent) -> WebhookEvent {
+        let agent = match &mut event.kind {
+            WebhookKind::AgentJoined(agent) | WebhookKind::AgentLeft(agent) => Some(agent),
+            WebhookKind::Message(message) if message.sender_type == "agent" => Some(&mut message.sender),
+            WebhookKind::ConversationUpdate(update) => update.agent.as_mut(),
+            WebhookKind::Message(_)
+            | WebhookKind::Queued(_)
+            | WebhookKind::UserJoined
+            | WebhookKind::UserLeft
+            | WebhookKind::Transfer
+            | WebhookKind::Typing { .. }
+            | WebhookKind::OwnTyping
+            | WebhookKind::Action { .. }
+            | WebhookKind::Unrecognized { .. } => None,
+        };
+        if let Some(agent) = agent.filter(|agent| agent.name.is_none() && !agent.id.is_empty()) {
+            let tenant = self.parts.tenants.tenant(&handover.facts.tenant);
+            agent.name = tenant.and_then(|tenant| tenant.availability.agent_name(&agent.id));
+        }
+        event
+    }
+
+    /// Keeps the names of all tenants' agents at hand.
+    pub async fn run_agent_names(self: Arc<Self>, stop: CancellationToken) {
+        let tenants = self.parts.tenants.all();
+        let all = futures_util::future::join_all(tenants.map(|tenant| tenant.availability.keep_agent_names()));
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = async { drop(all.await); stop.cancelled().await } => {}
+        }
     }
 }
 

@@ -128,6 +128,10 @@ impl Tenants {
         self.tenants.get(name)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values()
+    }
+
     /// Tenants whose waiting handovers are to be told of the wait, and how often.
     pub(super) fn update_intervals(&self) -> impl Iterator<Item = (&TenantName, Duration)> {
         let interval = |tenant: &Arc<Tenant>| tenant.availability.update_interval();

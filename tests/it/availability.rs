@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::bot::Callback;
+use crate::support::client::Client;
 use crate::support::config::Config;
 use crate::support::config::SALES;
 use crate::support::wait::always;
@@ -574,5 +575,48 @@ async fn those_who_wait_are_told_how_long_it_takes_until_somebody_comes() {
         world.eight.calls("analytics-queue").await.len() == before
     })
     .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_analytics_tell_what_agents_are_called() {
+    let world = world_with("none", "analytics_v5", |config| {
+        config.set("bots.sales.agent_names", "first");
+    })
+    .await;
+    world.eight.calls_made("analytics-agents", 1).await;
+    let name = async |api: &Client| {
+        let (id, conversation) = api.open(json!({})).await;
+        world.eight.join(&conversation).await;
+        world.eight.say(&conversation, "Hello").await;
+        let message = world.bots.event(&id, "message.created").await;
+        let joined = world.bots.event(&id, "agent.joined").await;
+        assert_eq!(
+            joined.data()["agent"]["name"],
+            message.data()["message"]["sender"]["name"]
+        );
+        joined.data()["agent"].clone()
+    };
+    eventually("the names are known", async || {
+        (name(&world.api).await == json!({"id": "agent-1", "name": "Ada Agent"})).then_some(())
+    })
+    .await;
+    // A bot that may see first names only sees no more of these.
+    assert_eq!(
+        name(&world.api.of_bot(SALES)).await,
+        json!({"id": "agent-1", "name": "Ada"})
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn agents_stay_nameless_where_nobody_tells_their_names() {
+    let world = world_with("none", "analytics_v5", |_| ()).await;
+    world.eight.calls_made("analytics-agents", 1).await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    let stranger = json!({"do": "join", "agentId": "agent-9", "agentName": "Nobody Known"});
+    world.eight.agent(&conversation, stranger).await;
+    let joined = world.bots.event(&id, "agent.joined").await;
+    assert_eq!(joined.data()["agent"], json!({"id": "agent-9"}));
     world.finish().await;
 }
