@@ -16,6 +16,15 @@ impl Hide {
         let mut secrets = settings.admin.tokens.clone();
         for tenant in settings.tenants.values() {
             secrets.push(tenant.api_key.clone());
+            let of_8x8 = [
+                &tenant.client_secret,
+                &tenant.schedule.api_key,
+                &tenant.schedule.token,
+                &tenant.statistics.api_key,
+                &tenant.statistics.token,
+                &tenant.statistics.client_secret,
+            ];
+            secrets.extend(of_8x8.into_iter().flatten().cloned());
             secrets.extend(tenant.webhook.path_secrets.iter().cloned());
             secrets.extend(tenant.webhook.app_tokens.iter().cloned());
         }

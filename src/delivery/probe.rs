@@ -81,7 +81,10 @@ impl Probe {
         }
         let now = self.clock.now();
         let id = EventId::generate(now);
-        let body = json!({"id": id.as_str(), "type": PROBE_TYPE, "timestamp": now.to_string(), "data": {}}).to_string();
+        // With what bots look at before the type, since not every bot copes without.
+        let data = json!({"handoverId": null, "sequence": 0, "metadata": {}});
+        let body =
+            json!({"id": id.as_str(), "type": PROBE_TYPE, "timestamp": now.to_string(), "data": data}).to_string();
         let keys = match signature {
             ProbeSignature::Right => bot.delivery.secrets.clone(),
             ProbeSignature::Wrong => vec![SigningKey::random()],
