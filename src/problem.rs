@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use crate::domain::HandoverId;
 use crate::domain::RawJson;
 
+// `tt` and not `literal`: the OpenAPI document would not see the names.
 macro_rules! problem_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:tt, $status:literal, $title:literal;)*) => {
         /// Published codes; only ever added to.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         pub enum ProblemCode {
