@@ -24,7 +24,7 @@ use crate::http::idempotency::once;
 use crate::http::problem::Refusal;
 
 /// 8x8 shows nobody as thinking for longer.
-const LONGEST_THINKING: u16 = 600;
+const LONGEST_THINKING: i64 = 600;
 /// The year 2000: a smaller number counts something else than milliseconds.
 const EARLIEST_READ: i64 = 946_684_800_000;
 
@@ -46,7 +46,7 @@ pub(in crate::http) struct ThinkingBody {
     author_type: Option<AuthorType>,
     /// How long 8x8 shows it unless a message comes; a minute when not given.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 600)]
-    max_thinking_time_seconds: Option<u16>,
+    max_thinking_time_seconds: Option<i64>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -155,6 +155,7 @@ impl ThinkingBody {
                 format!("must be 1 to {LONGEST_THINKING} seconds"),
             );
         }
+        let max_seconds = max_seconds.and_then(|seconds| u16::try_from(seconds).ok());
         faults.or(Signal::Thinking { max_seconds })
     }
 }
@@ -232,7 +233,7 @@ mod tests {
         let longest = r#"{"authorType":"bot","maxThinkingTimeSeconds":600}"#;
         assert_eq!(thinking(longest), Ok(Signal::Thinking { max_seconds: Some(600) }));
         assert_eq!(thinking(r#"{"authorType":"user"}"#), Err("/authorType".to_owned()));
-        for seconds in [0, 601] {
+        for seconds in [-1, 0, 601, 100_000] {
             let json = format!(r#"{{"maxThinkingTimeSeconds":{seconds}}}"#);
             assert_eq!(thinking(&json), Err("/maxThinkingTimeSeconds".to_owned()));
         }
