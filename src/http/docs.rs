@@ -251,6 +251,17 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_of_several_types_is_so_in_the_document() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let read_at = &schemas["ReadReceipt"]["properties"]["readAt"]["type"];
+        assert_eq!(*read_at, serde_json::json!(["string", "integer", "null"]));
+        let property = &schemas["Property"];
+        assert!(property["properties"]["id"].get("type").is_none(), "{property}");
+        assert_eq!(property["required"], serde_json::json!(["key", "value"]));
+    }
+
+    #[test]
     fn every_schema_that_is_referred_to_is_there() {
         let document = openapi();
         let text = document.to_json().unwrap();

@@ -135,6 +135,8 @@ async fn what_is_no_upload_is_refused_with_its_place_and_nothing_reaches_8x8() {
         (json.status, &json.json()["code"]),
         (415, &json!("unsupported-media-type"))
     );
+    let title = json.json()["title"].as_str().unwrap().to_owned();
+    assert!(!title.contains("JSON"), "JSON is not what is wanted: {title}");
     assert!(there(&world, &conversation).await.is_empty());
     world.finish().await;
 }

@@ -5,6 +5,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::KnownFormat;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::Schema;
+use utoipa::openapi::SchemaFormat;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::SchemaType;
 
 use crate::domain::AuthorType;
 use crate::domain::HandoverId;
@@ -57,7 +63,7 @@ pub(in crate::http) struct ReadReceiptBody {
     #[schema(value_type = Option<Author>)]
     author_type: Option<AuthorType>,
     /// An RFC 3339 time, or epoch milliseconds; now when not given.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(schema_with = time)]
     read_at: Option<Value>,
 }
 
@@ -158,6 +164,16 @@ impl ThinkingBody {
         let max_seconds = max_seconds.and_then(|seconds| u16::try_from(seconds).ok());
         faults.or(Signal::Thinking { max_seconds })
     }
+}
+
+/// What may stand for a time.
+fn time() -> Schema {
+    let types = [Type::String, Type::Integer, Type::Null];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter(types))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("An RFC 3339 time, or epoch milliseconds; now when not given."))
+        .into()
 }
 
 impl ReadReceiptBody {
