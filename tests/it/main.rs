@@ -12,6 +12,7 @@ mod attachments;
 mod availability;
 mod bot_first;
 mod callbacks;
+mod canaries;
 mod cards;
 mod coverage;
 mod doctor;
