@@ -13,6 +13,7 @@ mod availability;
 mod bot_first;
 mod callbacks;
 mod cards;
+mod coverage;
 mod doctor;
 mod ends;
 mod events_api;
