@@ -6,6 +6,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::bot::CAPTURE;
+use crate::support::calls::Body;
+use crate::support::calls::Call;
+use crate::support::calls::assert_all;
+use crate::support::calls::documented;
+use crate::support::calls::every;
 use crate::support::client::Reply;
 use crate::support::client::with_user;
 use crate::support::config::SALES;
@@ -53,6 +58,50 @@ async fn a_repeated_call_is_told_the_first_answer() {
             .count(),
         1
     );
+    world.finish().await;
+}
+
+/// Another body that is as right.
+fn otherwise(call: &Call) -> Call {
+    let body = match &call.body {
+        Body::Json(body) => Body::Json(match call.path.rsplit('/').next().unwrap() {
+            "handovers" => with_user(json!({"metadata": {"other": true}})),
+            "messages" | "reopen" => json!({"text": "something else"}),
+            "typing" | "read-receipt" => json!({"authorType": "user"}),
+            "thinking" => json!({"authorType": "bot"}),
+            "hand-back" => json!({"maxTotalMinutes": 60}),
+            "end" => json!({"reason": "user_left"}),
+            _ => panic!("no other body than {body} for {}", call.path),
+        }),
+        Body::File(_) => Body::File("another file"),
+        Body::Nothing => panic!("{} has no body", call.path),
+    };
+    Call { body, ..call.clone() }
+}
+
+#[tokio::test]
+async fn every_post_takes_a_key_for_one_body() {
+    let world = World::start().await;
+    let mut all = documented(&world.api, "/v1").await;
+    all.retain(|call| call.starts_with("POST "));
+    let posts: Vec<_> = every().into_iter().filter(|call| call.method == Method::POST).collect();
+    assert_all(&all, &posts);
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&id, "agent.joined").await;
+    for call in &posts {
+        let keyed = async |call: &Call| call.of(&world.api, &id, "").once("k-1").send().await;
+        let first = keyed(call).await;
+        assert!((200..300).contains(&first.status), "{first}");
+        assert_replayed(&first, &keyed(call).await);
+        let other = keyed(&otherwise(call)).await;
+        assert_eq!(other.ok(422)["code"], "idempotency-mismatch", "{other}");
+        assert_replayed(&first, &keyed(call).await);
+    }
+    // The handover of the create, this one, and the one made by reopening it: each call reached 8x8 once.
+    for (operation, times) in [("create", 2), ("message", 2), ("attachment", 1), ("hand-back", 1)] {
+        assert_eq!(world.eight.calls(operation).await.len(), times, "{operation}");
+    }
     world.finish().await;
 }
 

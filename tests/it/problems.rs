@@ -4,7 +4,10 @@ use http::Method;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::support::client::Client;
+use crate::support::calls::Call;
+use crate::support::calls::assert_all;
+use crate::support::calls::documented;
+use crate::support::calls::every;
 use crate::support::client::Reply;
 use crate::support::client::with_user;
 use crate::support::config::SALES;
@@ -238,49 +241,32 @@ async fn a_body_that_is_too_large_is_not_taken() {
     world.finish().await;
 }
 
-/// Every call of the bot API on one handover.
-fn calls(id: &str) -> Vec<(Method, String, Value)> {
-    let path = |rest: &str| format!("/v1/handovers/{id}{rest}");
-    vec![
-        (Method::GET, path(""), Value::Null),
-        (Method::PATCH, path(""), json!({"queueId": "102"})),
-        (Method::POST, path("/messages"), json!({"text": "hello"})),
-        (Method::POST, path("/typing"), json!({})),
-        (Method::POST, path("/end"), json!({})),
-        (Method::GET, path("/events"), Value::Null),
-        (Method::GET, path("/events?wait=1"), Value::Null),
-    ]
+/// No row of the document is left out.
+async fn all_calls(world: &World) -> Vec<Call> {
+    let calls = every();
+    assert_all(&documented(&world.api, "/v1").await, &calls);
+    calls
 }
 
-async fn call(client: &Client, (method, path, body): &(Method, String, Value)) -> Reply {
-    let call = client.call(method.clone(), path);
-    let call = if body.is_null() { call } else { call.json(body) };
-    call.send().await
+fn on_one_handover(calls: Vec<Call>) -> Vec<Call> {
+    calls.into_iter().filter(|call| call.path.contains("{id}")).collect()
 }
 
 #[tokio::test]
 async fn a_call_without_a_known_key_is_refused() {
     let world = World::start().await;
     let (id, _) = world.api.open(json!({})).await;
-    let mut all = calls(&id);
-    all.push((Method::POST, "/v1/handovers".to_owned(), with_user(json!({}))));
-    all.push((Method::GET, "/v1/handovers".to_owned(), Value::Null));
-    all.push((Method::GET, "/v1/events".to_owned(), Value::Null));
-    for one in &all {
+    for call in all_calls(&world).await {
         for key in [None, Some("hg_test_wrong"), Some("")] {
-            let reply = call(&world.api.with_key(key), one).await;
+            let reply = call.of(&world.api.with_key(key), &id, "a-1").send().await;
             problem(&reply, 401, "unauthorized");
             assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
         }
         // Even what is wrong with a body is nobody's business.
-        if one.0 == Method::POST {
-            let reply = world
-                .api
-                .with_key(None)
-                .call(Method::POST, &one.1)
-                .body("nonsense")
-                .send()
-                .await;
+        if call.method == Method::POST {
+            let path = call.path.replace("{id}", &id);
+            let stranger = world.api.with_key(None);
+            let reply = stranger.call(Method::POST, &path).body("nonsense").send().await;
             problem(&reply, 401, "unauthorized");
         }
     }
@@ -301,15 +287,13 @@ async fn another_bots_handover_is_not_found_on_any_route() {
     let (id, conversation) = world.api.open(json!({"botSessionId": "s-1"})).await;
     world.bots.event(&id, "handover.queued").await;
     let sales = world.api.of_bot(SALES);
-    for one in calls(&id) {
-        let foreign = problem(&call(&sales, &one).await, 404, "not-found");
-        let unknown = problem(
-            &call(&sales, &(one.0, one.1.replace(&id, NOBODY), one.2)).await,
-            404,
-            "not-found",
-        );
-        assert_eq!(foreign["detail"], unknown["detail"]);
-        assert_eq!(foreign.get("handoverId"), None);
+    let sent = world.api.upload_file(&id, "a.txt", b"a file").send().await.ok(201);
+    let file = sent["id"].as_str().unwrap();
+    for call in on_one_handover(all_calls(&world).await) {
+        let foreign = problem(&call.of(&sales, &id, file).send().await, 404, "not-found");
+        let unknown = problem(&call.of(&sales, NOBODY, file).send().await, 404, "not-found");
+        assert_eq!(foreign["detail"], unknown["detail"], "{}", call.name());
+        assert_eq!(foreign.get("handoverId"), None, "{}", call.name());
     }
     for query in [
         "",
@@ -323,10 +307,11 @@ async fn another_bots_handover_is_not_found_on_any_route() {
         assert_eq!(foreign["data"], json!([]), "{query}");
     }
     assert_eq!(sales.get("/v1/events").await.ok(200)["data"], json!([]));
-    let stream = sales
-        .call(Method::GET, &format!("/v1/handovers/{id}/events"))
-        .header("accept", "text/event-stream");
-    problem(&stream.send().await, 404, "not-found");
+    for (query, accept) in [("", "text/event-stream"), ("?wait=1", "*/*")] {
+        let path = format!("/v1/handovers/{id}/events{query}");
+        let call = sales.call(Method::GET, &path).header("accept", accept);
+        problem(&call.send().await, 404, "not-found");
+    }
     assert!(world.eight.texts(&conversation).await.is_empty());
     assert_eq!(world.api.handover(&id).await["lastSequence"], 2);
     assert!(world.bots.callbacks().iter().all(|callback| callback.bot != SALES));
@@ -369,8 +354,9 @@ async fn a_call_a_handover_does_not_allow_now_is_a_conflict() {
     let world = World::start().await;
     let (id, _) = world.api.open(json!({})).await;
     world.api.end(&id).await;
-    for one in calls(&id).into_iter().filter(|one| one.0 != Method::GET) {
-        problem(&call(&world.api, &one).await, 409, "handover-ended");
+    let calls = on_one_handover(every()).into_iter();
+    for call in calls.filter(|call| call.method != Method::GET && !call.path.ends_with("/reopen")) {
+        problem(&call.of(&world.api, &id, "a-1").send().await, 409, "handover-ended");
     }
     world.finish().await;
 }

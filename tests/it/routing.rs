@@ -176,28 +176,23 @@ async fn an_agent_who_comes_meanwhile_makes_a_change_pointless_and_not_failed() 
     world.finish().await;
 }
 
-/// The gateway finds its handover with the bot in the lead, as after a hand-back.
-async fn give_to_bot(world: &mut World, id: &str) {
-    let status = world.gateway.stop().await;
-    assert!(status.success());
-    let store = rusqlite::Connection::open(world.gateway.store()).unwrap();
-    let changed = store.execute(
-        "UPDATE handover SET state = 'bot', progress = json_remove(json_set(progress, '$.state', 'bot'), '$.queued_since')
-         WHERE id = ?1",
-        [id],
-    );
-    assert_eq!(changed.unwrap(), 1);
-    drop(store);
-    world.gateway.run_again().await;
-    world.connect("/webhooks/8x8/acme").await;
-    assert_eq!(world.api.handover(id).await["state"], "bot");
+/// An agent was there, and the bot leads again.
+async fn handed_back(world: &World) -> (String, String) {
+    let (id, conversation) = waiting(world, json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&id, "agent.joined").await;
+    let path = format!("/v1/handovers/{id}/hand-back");
+    world.api.post(&path, &json!({})).await.ok(201);
+    world.eight.end(&conversation).await;
+    world.bots.event(&id, "handover.handed_back").await;
+    assert_eq!(world.api.handover(&id).await["state"], "bot");
+    (id, conversation)
 }
 
 #[tokio::test]
 async fn a_bot_hands_over_from_its_lead_and_control_goes_when_it_is_seen() {
-    let mut world = World::start().await;
-    let (id, conversation) = waiting(&world, json!({})).await;
-    give_to_bot(&mut world, &id).await;
+    let world = World::start().await;
+    let (id, conversation) = handed_back(&world).await;
     changes_are(&world, "none", 1).await;
     reroute(&world, &id, "102").await;
     assert_eq!(
@@ -410,5 +405,20 @@ async fn each_fault_of_a_list_of_queues_is_told_with_its_place() {
         assert!(error["message"].as_str().unwrap().contains(words), "{problem}");
     }
     assert_eq!(world.eight.calls("create").await, [Value::Null; 0]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn where_8x8_knows_no_patch_the_change_is_put() {
+    let world = World::start().await;
+    let (id, conversation) = waiting(&world, json!({})).await;
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "patch", "status": 405, "times": 1}))
+        .await;
+    reroute(&world, &id, "102").await;
+    told_of(&world, &id, &["101", "102"]).await;
+    assert_eq!(world.eight.calls_made("put", 1).await[0]["status"], 202);
+    assert_eq!(world.eight.conversation(&conversation).await["queueId"], "102");
     world.finish().await;
 }

@@ -1,6 +1,7 @@
 //! What tests share.
 
 pub(crate) mod bot;
+pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod eightx8;
