@@ -16,6 +16,7 @@ use crate::domain::TenantName;
 use crate::settings::AgentsCountKind;
 use crate::settings::ScheduleSourceKind;
 use crate::settings::StatisticsSourceKind;
+use crate::settings::TenantAuth;
 use crate::settings::TenantSettings;
 use crate::settings::WhenUnknown;
 
@@ -43,7 +44,7 @@ fn schedule(tenant: &TenantSettings) -> Option<ScheduleSettings> {
         ScheduleSourceKind::None => return None,
         ScheduleSourceKind::CcV1 => ScheduleSource::CcV1 {
             base_url,
-            api_key: settings.api_key.as_ref().unwrap_or(&tenant.api_key).clone(),
+            api_key: checked(settings.api_key.as_ref().or_else(|| own_key(tenant))),
             tenant: account(),
         },
         ScheduleSourceKind::Cluster => ScheduleSource::Cluster {
@@ -73,7 +74,7 @@ fn statistics(tenant: &TenantSettings) -> Option<StatisticsSettings> {
         StatisticsSourceKind::None => return None,
         StatisticsSourceKind::CcV1 => StatisticsSource::CcV1 {
             base_url,
-            api_key: settings.api_key.as_ref().unwrap_or(&tenant.api_key).clone(),
+            api_key: checked(settings.api_key.as_ref().or_else(|| own_key(tenant))),
             tenant: account(),
         },
         StatisticsSourceKind::Cluster => StatisticsSource::Cluster {
@@ -103,6 +104,14 @@ fn statistics(tenant: &TenantSettings) -> Option<StatisticsSettings> {
         cache,
         update_interval: settings.update_interval,
     })
+}
+
+/// Only where the tenant proves itself by one.
+const fn own_key(tenant: &TenantSettings) -> Option<&SecretString> {
+    match tenant.auth {
+        TenantAuth::ApiKey => Some(&tenant.api_key),
+        TenantAuth::OAuth2 => None,
+    }
 }
 
 /// The check of the settings says that it is missing before it comes to this.

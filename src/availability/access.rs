@@ -54,6 +54,9 @@ impl Access {
         key: &SecretString,
         tenant: &str,
     ) -> Result<Self, UnusableAccess> {
+        if key.expose_secret().is_empty() {
+            return Err(UnusableAccess::Credentials);
+        }
         let access = Self::new(client, base)?.with(API_KEY, key.expose_secret())?;
         access.with(TENANT, tenant)
     }
@@ -166,6 +169,13 @@ mod tests {
         }
         let url = access("https://a.example").url(&["../x?y#z"]).unwrap();
         assert_eq!(url.as_str(), "https://a.example/..%2Fx%3Fy%23z");
+    }
+
+    #[test]
+    fn an_empty_key_is_not_sent() {
+        let base = "https://a.example".parse().unwrap();
+        let access = Access::by_key(crate::availability::tests::client(), &base, &"".into(), "acme");
+        assert_eq!(access.err(), Some(UnusableAccess::Credentials));
     }
 
     #[test]

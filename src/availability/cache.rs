@@ -98,15 +98,6 @@ impl<V: Clone> Cache<V> {
         self.land(key, &flight, fetched)
     }
 
-    /// Drops a value that turned out to be wrong.
-    pub(super) fn forget(&self, key: &str, is_wrong: impl FnOnce(&V) -> bool) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let wrong = |entry: &Entry<V>| entry.kept.as_ref().is_some_and(|kept| is_wrong(&kept.value));
-        if entries.get(key).is_some_and(wrong) {
-            entries.remove(key);
-        }
-    }
-
     fn look_up(&self, key: &str) -> Next<V> {
         let now = self.clock.now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -302,16 +293,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_number_of_entries_is_bounded_and_a_wrong_one_can_be_dropped() {
+    async fn the_number_of_entries_is_bounded() {
         let (cache, clock) = cache();
         for id in 0..1000_u32 {
             clock.advance(Duration::from_millis(1));
             cache.get(&id.to_string(), fresh(id)).await;
         }
         assert_eq!(cache.entries.lock().unwrap().len(), MOST);
-        cache.forget("999", |value| *value == 1);
         assert_eq!(cache.get("999", never()).await.value, Some(999));
-        cache.forget("999", |value| *value == 999);
-        assert_eq!(cache.get("999", fresh(2)).await.value, Some(2));
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
+use http::header;
 use serde_json::Value;
 use url::Url;
 
@@ -22,13 +21,14 @@ use crate::availability::cluster_stats;
 use crate::availability::directory;
 use crate::availability::directory::Directory;
 use crate::availability::figures::Figures;
-use crate::availability::token::Tokens;
+use crate::availability::token;
 use crate::clock::Clock;
+use crate::oauth::TokenSource;
 
 /// For so long an old answer stands in when 8x8 cannot be asked.
 pub(super) const USABLE: Duration = Duration::from_mins(2);
 
-/// For one page of agents; nobody waits for it.
+/// For one page of agents, or one token; who asks about a queue waits for neither so long.
 const PAGE_LIMIT: Duration = Duration::from_secs(10);
 
 const REALTIME: [&str; 4] = ["analytics", "cc", "v5", "realtime-metrics"];
@@ -53,8 +53,9 @@ enum Api {
 #[derive(Debug)]
 struct AnalyticsV5 {
     access: Access,
-    tokens: Tokens,
+    tokens: TokenSource,
     agents: Directory,
+    clock: Clock,
 }
 
 impl Statistics {
@@ -81,12 +82,12 @@ impl Statistics {
                 client_secret,
                 tenant,
             } => {
-                let cache = (format!("{name} token"), settings.cache, clock.clone());
-                let tokens = Tokens::new(client.clone(), base_url, (client_id, client_secret), cache)?;
+                let grant = token::grant(base_url, client_id, client_secret);
                 Api::AnalyticsV5(Box::new(AnalyticsV5 {
-                    access: Access::by_token(client, base_url, tenant)?,
-                    tokens,
+                    access: Access::by_token(client.clone(), base_url, tenant)?,
+                    tokens: TokenSource::new(client, grant, PAGE_LIMIT),
                     agents: Directory::new(clock.clone()),
+                    clock: clock.clone(),
                 }))
             }
         };
@@ -155,24 +156,20 @@ impl AnalyticsV5 {
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, SourceError> {
         let mut url = self.access.url(&[&REALTIME, path].concat())?;
         url.query_pairs_mut().extend_pairs(query);
-        let token = self.tokens.token().await?;
-        match self.bearing(url.clone(), &token).await {
-            Err(SourceError::Credentials) => {
-                self.tokens.refused(&token);
-                let token = self.tokens.token().await?;
-                let second = self.bearing(url, &token).await;
-                if second == Err(SourceError::Credentials) {
-                    self.tokens.refused(&token);
-                }
-                second
-            }
+        match self.bearing(url.clone()).await {
+            Err(SourceError::Credentials) => self.bearing(url).await,
             other => other,
         }
     }
 
-    async fn bearing(&self, url: Url, token: &SecretString) -> Result<Value, SourceError> {
-        let request = self.access.client.get(url).bearer_auth(token.expose_secret());
-        self.access.ask(request).await
+    async fn bearing(&self, url: Url) -> Result<Value, SourceError> {
+        let token = self.tokens.authorization(self.clock.now()).await?;
+        let request = self.access.client.get(url).header(header::AUTHORIZATION, token.clone());
+        let answer = self.access.ask(request).await;
+        if answer == Err(SourceError::Credentials) {
+            self.tokens.reject(&token, self.clock.now());
+        }
+        answer
     }
 
     async fn all_agents(&self) -> Result<HashMap<String, String>, SourceError> {

@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::AgentRef;
 use crate::domain::Handover;
-use crate::domain::MessageSeen;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::handovers::Handovers;
@@ -35,21 +34,9 @@ impl Handovers {
 impl Handovers {
     /// 8x8's webhooks often tell an agent's id only; its analytics may have told the name.
     fn with_known_name(&self, handover: &Handover, mut event: WebhookEvent) -> WebhookEvent {
-        let agent = match &mut event.kind {
-            WebhookKind::AgentJoined(agent) | WebhookKind::AgentLeft(agent) => Some(agent),
-            WebhookKind::Message(message) if message.sender_type == "agent" => Some(&mut message.sender),
-            WebhookKind::ConversationUpdate(update) => update.agent.as_mut(),
-            WebhookKind::Message(_)
-            | WebhookKind::Queued(_)
-            | WebhookKind::UserJoined
-            | WebhookKind::UserLeft
-            | WebhookKind::Transfer
-            | WebhookKind::Typing { .. }
-            | WebhookKind::OwnTyping
-            | WebhookKind::Action { .. }
-            | WebhookKind::Unrecognized { .. } => None,
-        };
-        if let Some(agent) = agent.filter(|agent| agent.name.is_none() && !agent.id.is_empty()) {
+        let is_anothers = matches!(&event.kind, WebhookKind::Message(message) if message.sender_type != "agent");
+        let nameless = |agent: &&mut AgentRef| !is_anothers && agent.name.is_none() && !agent.id.is_empty();
+        if let Some(agent) = person(&mut event.kind).filter(nameless) {
             let tenant = self.parts.tenants.tenant(&handover.facts.tenant);
             agent.name = tenant.and_then(|tenant| tenant.availability.agent_name(&agent.id));
         }
@@ -70,22 +57,8 @@ impl Handovers {
 impl AgentNames {
     /// The event with the names of its agents as the bot is told them.
     pub(super) fn applied(self, mut event: WebhookEvent) -> WebhookEvent {
-        match &mut event.kind {
-            WebhookKind::AgentJoined(agent) | WebhookKind::AgentLeft(agent) => self.rename(agent),
-            WebhookKind::Message(MessageSeen { sender, .. }) => self.rename(sender),
-            WebhookKind::ConversationUpdate(update) => {
-                if let Some(agent) = &mut update.agent {
-                    self.rename(agent);
-                }
-            }
-            WebhookKind::Queued(_)
-            | WebhookKind::UserJoined
-            | WebhookKind::UserLeft
-            | WebhookKind::Transfer
-            | WebhookKind::Typing { .. }
-            | WebhookKind::OwnTyping
-            | WebhookKind::Action { .. }
-            | WebhookKind::Unrecognized { .. } => {}
+        if let Some(person) = person(&mut event.kind) {
+            self.rename(person);
         }
         event
     }
@@ -110,6 +83,23 @@ impl AgentNames {
             Self::None => return None,
         };
         (!shown.is_empty()).then_some(shown)
+    }
+}
+
+/// Whom the event names: an agent, or whoever wrote a message.
+const fn person(kind: &mut WebhookKind) -> Option<&mut AgentRef> {
+    match kind {
+        WebhookKind::AgentJoined(agent) | WebhookKind::AgentLeft(agent) => Some(agent),
+        WebhookKind::Message(message) => Some(&mut message.sender),
+        WebhookKind::ConversationUpdate(update) => update.agent.as_mut(),
+        WebhookKind::Queued(_)
+        | WebhookKind::UserJoined
+        | WebhookKind::UserLeft
+        | WebhookKind::Transfer
+        | WebhookKind::Typing { .. }
+        | WebhookKind::OwnTyping
+        | WebhookKind::Action { .. }
+        | WebhookKind::Unrecognized { .. } => None,
     }
 }
 

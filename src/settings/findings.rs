@@ -10,6 +10,8 @@ pub struct Finding {
     pub why: String,
     /// The file, or the environment, that set it.
     pub origin: Option<String>,
+    /// Another setting that would do instead: where that one is wrong, this one says nothing new.
+    pub(super) instead: Option<String>,
 }
 
 impl Finding {
@@ -18,6 +20,7 @@ impl Finding {
             key: key.into(),
             why: why.into(),
             origin: None,
+            instead: None,
         }
     }
 
@@ -26,8 +29,12 @@ impl Finding {
         self
     }
 
+    pub(super) fn follows(&self, known: &Self) -> bool {
+        known.covers(&self.key) || self.instead.as_ref().is_some_and(|instead| known.covers(instead))
+    }
+
     /// `key` is the same setting, the secret that a file should have given, or one inside it.
-    pub(super) fn covers(&self, key: &str) -> bool {
+    fn covers(&self, key: &str) -> bool {
         let own = self.key.strip_suffix("_file").unwrap_or(&self.key);
         key.strip_prefix(own)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

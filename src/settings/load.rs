@@ -68,7 +68,7 @@ fn judge(
         let path: Vec<String> = setting.split('.').map(str::to_owned).collect();
         finding.from(read::find(&tree, &path).and_then(Value::origin))
     };
-    let is_new = |fault: &Finding| !faults.iter().any(|known| known.covers(&fault.key));
+    let is_new = |fault: &Finding| !faults.iter().any(|known| fault.follows(known));
     let more: Vec<Finding> = found.faults.into_iter().filter(is_new).map(with_origin).collect();
     faults.extend(more);
     settings.warnings = found.warnings.into_iter().map(with_origin).collect();

@@ -284,6 +284,15 @@ async fn a_source_that_hangs_does_not_hold_the_call() {
         json!({"name": "statistics", "problem": "8x8 did not answer in time"})
     );
     world.finish().await;
+    let world = world_with("none", "analytics_v5", |_| ()).await;
+    let hanging = json!({"on": "api", "operation": "token", "hang": "before", "times": 1000});
+    world.eight.fault(hanging).await;
+    world.eight.centre(json!({"revokeTokens": true})).await;
+    let asked_at = std::time::Instant::now();
+    let answer = ask(&world).await;
+    assert!(asked_at.elapsed() < Duration::from_secs(6), "{:?}", asked_at.elapsed());
+    assert_eq!(answer["sources"][0]["problem"], "8x8 did not answer in time");
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::settings::ScheduleSourceKind;
 use crate::settings::StatisticsSourceKind;
+use crate::settings::TenantAuth;
 use crate::settings::TenantSettings;
 use crate::settings::check::Notes;
 
@@ -43,7 +44,7 @@ fn schedule(section: &str, tenant: &TenantSettings, notes: &mut Notes) {
         ScheduleSourceKind::None => {
             return;
         }
-        ScheduleSourceKind::CcV1 => {}
+        ScheduleSourceKind::CcV1 => own_key(key("api_key"), schedule.api_key.as_ref(), tenant, notes),
         ScheduleSourceKind::Cluster => {
             needed(key("base_url"), schedule.base_url.is_some(), "cluster", notes);
             needed(key("token"), schedule.token.is_some(), "cluster", notes);
@@ -80,7 +81,7 @@ fn statistics(section: &str, tenant: &TenantSettings, notes: &mut Notes) {
                 notes.warn(key("update_interval"), "means nothing: `source` is none");
             }
         }
-        StatisticsSourceKind::CcV1 => {}
+        StatisticsSourceKind::CcV1 => own_key(key("api_key"), statistics.api_key.as_ref(), tenant, notes),
         StatisticsSourceKind::Cluster => {
             needed(key("base_url"), statistics.base_url.is_some(), "cluster", notes);
             needed(key("token"), statistics.token.is_some(), "cluster", notes);
@@ -96,6 +97,18 @@ fn statistics(section: &str, tenant: &TenantSettings, notes: &mut Notes) {
 fn needed(key: String, is_there: bool, source: &str, notes: &mut Notes) {
     if !is_there {
         notes.fault(key, format!("missing: `source` is {source}"));
+    }
+}
+
+/// The tenant's key does as well, where it has one.
+fn own_key(key: String, own: Option<&SecretString>, tenant: &TenantSettings, notes: &mut Notes) {
+    match tenant.auth {
+        TenantAuth::ApiKey => {}
+        TenantAuth::OAuth2 if own.is_some() => {}
+        TenantAuth::OAuth2 => notes.fault(
+            key,
+            "missing: `source` is cc_v1, and with `auth` oauth2 there is no key of the tenant's to use",
+        ),
     }
 }
 

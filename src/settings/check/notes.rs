@@ -21,6 +21,15 @@ impl Notes {
         self.faults.push(Finding::new(key, why));
     }
 
+    /// As [`Notes::fault`], unless there is a fault in `instead`, which would have done as well.
+    pub(super) fn fault_unless(&mut self, key: String, instead: String, why: &str) {
+        let instead = Some(instead);
+        self.faults.push(Finding {
+            instead,
+            ..Finding::new(key, why)
+        });
+    }
+
     pub(super) fn warn(&mut self, key: impl Into<String>, why: impl Into<String>) {
         self.warnings.push(Finding::new(key, why));
     }

@@ -131,8 +131,9 @@ fn webhook(section: &str, webhook: &TenantWebhookSettings, notes: &mut Notes) {
         notes.fault(key("app_tokens"), "missing: `require` asks for `app_token`");
     }
     if requires(WebhookProof::Bearer) && webhook.bearer_hashes.is_empty() && webhook.clients.is_empty() {
-        notes.fault(
+        notes.fault_unless(
             key("bearer_hashes"),
+            key("clients"),
             "missing, and `clients` too: `require` asks for `bearer`",
         );
     }

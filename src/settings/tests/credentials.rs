@@ -40,7 +40,8 @@ fn clients_need_an_app_token_a_name_of_their_own_and_an_argon2id_hash() {
         ));
         let faults = faults(&text, &[]);
         let fault = "tenants.acme.webhook.clients: must be an argon2id hash";
-        assert!(faults.iter().any(|told| told.starts_with(fault)), "{faults:?}");
+        // Nor are they said to be missing.
+        assert!(faults.len() == 1 && faults[0].starts_with(fault), "{faults:?}");
         assert!(!faults.join("\n").contains(wrong), "{faults:?}");
     }
     let unknown = webhook(&format!(
@@ -123,6 +124,26 @@ fn each_kind_of_credentials_needs_its_own_fields() {
         keys(&SMALLEST.replace("api_key = \"key\"", "")),
         ["tenants.acme.api_key"]
     );
+}
+
+#[test]
+fn a_source_by_key_needs_its_own_where_the_tenant_has_none() {
+    let sources = |keys: &str| {
+        format!(
+            "[tenants.acme.schedule]\nsource = \"cc_v1\"\nschedule_id = \"122\"\n{keys}\n\
+             [tenants.acme.statistics]\nsource = \"cc_v1\"\n{keys}\n"
+        )
+    };
+    load_text(&format!("{SMALLEST}{}", sources("")), &[]).unwrap();
+    let by_token = SMALLEST.replace(
+        "api_key = \"key\"",
+        "auth = \"oauth2\"\nclient_id = \"id\"\nclient_secret = \"secret\"",
+    );
+    assert_eq!(
+        keys(&format!("{by_token}{}", sources(""))),
+        ["tenants.acme.schedule.api_key", "tenants.acme.statistics.api_key"]
+    );
+    load_text(&format!("{by_token}{}", sources("api_key = \"own\"")), &[]).unwrap();
 }
 
 #[test]

@@ -19,7 +19,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    #[error("`{0}` is in use by another process: stop that one first, or give this one a file of its own")]
+    #[error(
+        "`{0}` is in use by another process: stop that one, or wait for a command such as `provision --apply` to end, or give this one a file of its own"
+    )]
     InUse(PathBuf),
     #[error("the store was written by a newer version (schema {found}, this one knows {known}): start that version")]
     Newer { found: i64, known: i64 },
