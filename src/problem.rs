@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 use crate::domain::HandoverId;
 use crate::domain::RawJson;
 
+// `tt` and not `literal`: the OpenAPI document would not see the names.
 macro_rules! problem_codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:tt, $status:literal, $title:literal;)*) => {
         /// Published codes; only ever added to.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         pub enum ProblemCode {
@@ -45,7 +46,7 @@ problem_codes! {
     IdempotencyInProgress = "idempotency-in-progress", 409, "The first call with this key is still running";
     IdempotencyMismatch = "idempotency-mismatch", 422, "The key was used for another request";
     PayloadTooLarge = "payload-too-large", 413, "The body is too large";
-    UnsupportedMediaType = "unsupported-media-type", 415, "The body is not JSON";
+    UnsupportedMediaType = "unsupported-media-type", 415, "The body is of a type that is not taken here";
     RateLimited = "rate-limited", 429, "Too much at once";
     /// 422 where the fault is in the bot's data.
     UpstreamRejected = "upstream-rejected", 502, "8x8 refused it";

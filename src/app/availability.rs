@@ -19,7 +19,7 @@ use crate::settings::StatisticsSourceKind;
 use crate::settings::TenantSettings;
 use crate::settings::WhenUnknown;
 
-pub(super) fn availability(
+pub(crate) fn availability(
     name: &TenantName,
     tenant: &TenantSettings,
     client: &reqwest::Client,

@@ -5,6 +5,7 @@ mod build;
 mod gateway;
 mod surface;
 
+pub(crate) use availability::availability;
 pub use build::BuildError;
 pub(crate) use build::chat_gateway;
 pub(crate) use build::deliveries;

@@ -39,6 +39,7 @@ mod tests {
             available: Some(0),
             available_or_busy: Some(2),
             logged_in: None,
+            enabled: None,
         };
         assert_eq!(AgentsCount::Available.judge(counts), Verdict::No);
         assert_eq!(AgentsCount::AvailableOrBusy.judge(counts), Verdict::Yes);

@@ -36,6 +36,8 @@ pub(super) fn read(answer: &Value, queue: &str) -> Option<Figures> {
             // Those who may receive and those at work overlap; only whether there is anybody matters.
             available_or_busy: sum(eligible.max(free), &at_work),
             logged_in: count("enabled.rt"),
+            // Only those who are logged in.
+            enabled: count("enabled.rt"),
         },
         waiting: count("interactionsWaitInQueue.rt"),
         wait_seconds: value("interactionsAvgWaitTime.int-30m")
@@ -70,6 +72,7 @@ mod tests {
                 available: Some(0),
                 available_or_busy: Some(3),
                 logged_in: Some(4),
+                enabled: Some(4),
             },
             waiting: Some(3),
             wait_seconds: Some(30),

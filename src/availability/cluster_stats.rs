@@ -25,6 +25,7 @@ pub(super) fn read(answer: &Value, queue: &str) -> Option<Figures> {
             available: free,
             available_or_busy: sum(free, &at_work),
             logged_in: sum(free, &[at_work, away].concat()),
+            enabled: count("enabled-agent-count"),
         },
         waiting: count("queue-size"),
         wait_seconds: count("thirty-min-avg-wait-time"),
@@ -47,7 +48,7 @@ mod tests {
         json!({
             "queue-id": id, "queue-name": "Support", "media-type": "chat", "queue-size": "4",
             "agent-count-waitTransact": free, "agent-count-busy": 2, "agent-count-postProcess": "1",
-            "agent-count-onBreak": 1, "agent-count-workOffline": null, "agent-count-loggedOut": 9,
+            "enabled-agent-count": "7", "agent-count-onBreak": 1, "agent-count-workOffline": null, "agent-count-loggedOut": 9,
             "thirty-min-avg-wait-time": 75,
         })
     }
@@ -61,6 +62,7 @@ mod tests {
                 available: Some(0),
                 available_or_busy: Some(3),
                 logged_in: Some(4),
+                enabled: Some(7),
             },
             waiting: Some(4),
             wait_seconds: Some(75),

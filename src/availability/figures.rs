@@ -14,6 +14,8 @@ pub(super) struct AgentCounts {
     pub(super) available: Option<u64>,
     pub(super) available_or_busy: Option<u64>,
     pub(super) logged_in: Option<u64>,
+    /// May be given chats of the queue at all.
+    pub(super) enabled: Option<u64>,
 }
 
 /// The first is what matters; the others add to it where they are told.

@@ -4,6 +4,7 @@
 mod service;
 
 mod answer;
+mod check;
 mod schedule;
 mod statistics;
 
@@ -25,11 +26,11 @@ pub use agents_count::AgentsCount;
 pub use answer::AvailabilityAnswer;
 pub use answer::SourceSeen;
 pub use answer::Verdict;
+pub use check::Check;
+pub use check::CheckVerdict;
 pub use error::SourceError;
 pub use error::UnusableAccess;
 pub use service::Availability;
-pub use service::Check;
-pub use service::CheckVerdict;
 pub use service::Wait;
 pub use settings::AvailabilitySettings;
 pub use settings::ScheduleSettings;

@@ -14,8 +14,8 @@ use crate::availability::statistics::Statistics;
 use crate::clock::Clock;
 use crate::domain::TenantName;
 
-const SCHEDULE: &str = "schedule";
-const STATISTICS: &str = "statistics";
+pub(super) const SCHEDULE: &str = "schedule";
+pub(super) const STATISTICS: &str = "statistics";
 
 /// Without sources it knows nothing and asks nobody.
 #[derive(Debug, Default)]
@@ -31,28 +31,12 @@ pub struct Wait {
     pub estimated_seconds: Option<u64>,
 }
 
-/// How one source answers, for whoever checks a configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    pub name: &'static str,
-    pub verdict: CheckVerdict,
-    /// One line: what 8x8 said, or why it did not.
-    pub reason: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckVerdict {
-    Passed,
-    Failed,
-    NotConfigured,
-}
-
 /// What one source contributes.
-struct Part {
-    verdict: Verdict,
+pub(super) struct Part {
+    pub(super) verdict: Verdict,
     /// With what the settings say of not knowing.
     counts_as: Verdict,
-    seen: SourceSeen,
+    pub(super) seen: SourceSeen,
 }
 
 impl Availability {
@@ -120,20 +104,11 @@ impl Availability {
         }
     }
 
-    /// Asks each source once and says how it went, in two entries: schedule and statistics.
-    pub async fn check(&self, queue: Option<&str>) -> [Check; 2] {
-        let (schedule, (statistics, _)) = tokio::join!(self.schedule(queue), self.statistics(queue));
-        let no_schedule = match self.schedule {
-            Some(_) => "no schedule_id is configured for the queue",
-            None => "source is none",
-        };
-        [
-            check(SCHEDULE, schedule, no_schedule),
-            check(STATISTICS, statistics, "source is none"),
-        ]
+    pub(super) const fn has_schedule(&self) -> bool {
+        self.schedule.is_some()
     }
 
-    async fn schedule(&self, queue: Option<&str>) -> Option<Part> {
+    pub(super) async fn schedule(&self, queue: Option<&str>) -> Option<Part> {
         let schedule = self.schedule.as_ref()?;
         let known = schedule.status(schedule.id_for(queue)?).await;
         let settings = &schedule.settings;
@@ -148,7 +123,7 @@ impl Availability {
         Some(Part::new(verdict, settings.when_unknown, seen))
     }
 
-    async fn statistics(&self, queue: Option<&str>) -> (Option<Part>, Figures) {
+    pub(super) async fn statistics(&self, queue: Option<&str>) -> (Option<Part>, Figures) {
         let Some(statistics) = &self.statistics else {
             return (None, Figures::default());
         };
@@ -178,26 +153,5 @@ impl Part {
             counts_as: verdict.or(when_unknown),
             seen,
         }
-    }
-}
-
-fn check(name: &'static str, part: Option<Part>, absent: &str) -> Check {
-    let (verdict, reason) = match part {
-        None => (CheckVerdict::NotConfigured, absent.to_owned()),
-        Some(part) => match part.seen.problem {
-            Some(problem) => (CheckVerdict::Failed, problem.to_string()),
-            None => (CheckVerdict::Passed, said(name, part.verdict).to_owned()),
-        },
-    };
-    Check { name, verdict, reason }
-}
-
-fn said(name: &str, verdict: Verdict) -> &'static str {
-    match (name, verdict) {
-        (SCHEDULE, Verdict::Yes) => "8x8 says open",
-        (SCHEDULE, _) => "8x8 says closed",
-        (_, Verdict::Yes) => "8x8 says that agents are there",
-        (_, Verdict::No) => "8x8 says that no agents are there",
-        (_, Verdict::Unknown) => "8x8 answers, and does not say whether agents are there",
     }
 }

@@ -47,7 +47,7 @@ async fn without_sources_nothing_is_known_and_nobody_is_asked() {
     assert_eq!((answer.available, answer.sources.len()), (Verdict::Unknown, 0));
     assert_eq!((none.wait("101").await, none.update_interval()), (None, None));
     let checks = none.check(None).await;
-    assert!(checks.iter().all(|check| check.verdict == CheckVerdict::NotConfigured));
+    assert!(checks.iter().all(|check| check.verdict == CheckVerdict::Skipped));
 }
 
 #[tokio::test]
@@ -65,12 +65,18 @@ async fn a_queue_without_a_schedule_does_not_count_it() {
     let availability = availability(dead_schedule(Verdict::No));
     let answer = availability.of(Some("102")).await;
     assert_eq!((answer.available, answer.sources.len()), (Verdict::Unknown, 0));
-    let [schedule, statistics] = availability.check(Some("101")).await;
+    let [schedule, statistics, agents] = availability.check(Some("101")).await;
     assert_eq!(
         (schedule.verdict, schedule.reason.as_str()),
-        (CheckVerdict::Failed, "8x8 could not be reached")
+        (
+            CheckVerdict::Failed(SourceError::Unreachable),
+            "8x8 could not be reached"
+        )
     );
-    assert_eq!(statistics.verdict, CheckVerdict::NotConfigured);
-    let [schedule, _] = availability.check(Some("102")).await;
-    assert_eq!(schedule.verdict, CheckVerdict::NotConfigured);
+    assert_eq!(
+        (statistics.verdict, agents.verdict),
+        (CheckVerdict::Skipped, CheckVerdict::Skipped)
+    );
+    let [schedule, _, _] = availability.check(Some("102")).await;
+    assert_eq!(schedule.verdict, CheckVerdict::Skipped);
 }

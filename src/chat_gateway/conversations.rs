@@ -71,7 +71,11 @@ impl ChatGateway {
             user: user.map(|user| marked(user, handover)),
         })?;
         let url = self.conversation(&[id.as_str()])?;
-        self.tell(Method::PATCH, url, &body).await
+        match self.tell(Method::PATCH, url.clone(), &body).await {
+            // 8x8's guide for other channels knows the other method only.
+            Err(error) if error.is_no_method() => self.tell(Method::PUT, url, &body).await,
+            answer => answer,
+        }
     }
 
     /// The newest conversations of the tenant. Which fields 8x8 sorts by is documented nowhere; where it refuses ours, the

@@ -90,7 +90,8 @@ impl ChatGatewayError {
         }
     }
 
-    pub(super) const fn unreadable() -> Self {
+    /// 8x8's answer does not say that it did what was asked.
+    pub const fn unreadable() -> Self {
         Self::Unanswered(Silence::Unreadable)
     }
 
@@ -139,6 +140,11 @@ impl ChatGatewayError {
             matches!(refusal.status, 400 | 409) && text.contains("already")
         };
         matches!(self, Self::Refused(refusal) if says(refusal))
+    }
+
+    /// Whether 8x8 does not know the method, which says that it did nothing.
+    pub(super) fn is_no_method(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status == 405)
     }
 
     /// Whether this is the refusal of a request 8x8 did not understand.

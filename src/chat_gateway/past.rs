@@ -91,6 +91,21 @@ impl ChatGateway {
         })
     }
 
+    /// One message with all that belongs to it.
+    pub async fn said_in_full(&self, conversation: &ConversationId, id: &str) -> Result<SaidView, ChatGatewayError> {
+        let message = self.conversation(&[conversation.as_str(), "messages", id])?;
+        let answer = self.read(message).await?;
+        let mut said = SaidView::read(&answer).ok_or_else(ChatGatewayError::unreadable)?;
+        if said.is_bare() {
+            let cards = self.conversation(&[conversation.as_str(), "messages", id, "cards"])?;
+            let answer = self
+                .read(listed(cards, &[("size", PAGE_SIZE), ("page", 0)], None))
+                .await?;
+            said.cards = Page::read(&answer, "cards", |card| RawJson::of(card).ok()).items;
+        }
+        Ok(said)
+    }
+
     async fn said(&self, conversation: &ConversationId, number: u32) -> Result<Page<SaidView>, ChatGatewayError> {
         let url = self.conversation(&[conversation.as_str(), "messages"])?;
         let numbers = [("size", PAGE_SIZE), ("page", number)];
@@ -121,6 +136,11 @@ impl ChatGateway {
 }
 
 impl SaidView {
+    /// Whether the list shows nothing of what was said.
+    pub fn is_bare(&self) -> bool {
+        self.text.trim().is_empty() && self.attachments.is_empty() && self.cards.is_empty()
+    }
+
     fn read(body: &Value) -> Option<Self> {
         let list = |name: &str| body.get(name).and_then(Value::as_array).into_iter().flatten();
         let id_of = |attachment: &Value| text(attachment.get("id")).or_else(|| text(Some(attachment)));

@@ -11,6 +11,7 @@ mod deadlines;
 mod end;
 mod entry;
 mod error;
+mod fill_in;
 mod hand_back;
 mod hand_over_files;
 mod inbound;

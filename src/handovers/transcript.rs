@@ -21,6 +21,7 @@ use crate::handovers::backfill;
 use crate::handovers::backfill::Known;
 use crate::handovers::backfill::Missed;
 use crate::handovers::entry::Entry;
+use crate::handovers::fill_in::fill_in;
 use crate::handovers::newest::Newest;
 use crate::handovers::service::LINGER;
 use crate::handovers::split;
@@ -76,7 +77,9 @@ impl Handovers {
                 Origin::Bot => Missed::Agents,
                 Origin::Channel => Missed::AgentsAndUser,
             };
-            for (at, said) in backfill::missing(said.messages, &known, (from, until), missed) {
+            let mut missing = backfill::missing(said.messages, &known, (from, until), missed);
+            fill_in(tenant.as_deref(), &handover, &mut missing).await;
+            for (at, said) in missing {
                 entries.push(Entry::of_8x8s(at, said, &handover));
             }
         }

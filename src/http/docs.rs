@@ -223,6 +223,44 @@ mod tests {
         }
     }
 
+    /// Names as the schemas have them, wherever they stand; those of OAuth's are its own.
+    fn names(schema: &serde_json::Value, found: &mut Vec<String>) {
+        match schema {
+            serde_json::Value::Object(fields) => {
+                if let Some(properties) = fields.get("properties").and_then(serde_json::Value::as_object) {
+                    found.extend(properties.keys().cloned());
+                }
+                fields.values().for_each(|value| names(value, found));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn names_in_the_document_are_those_on_the_wire() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(schemas["ProblemCode"]["enum"], serde_json::json!(codes));
+        for (schema, value) in schemas.iter().filter(|(schema, _)| !schema.starts_with("Token")) {
+            let mut found = Vec::new();
+            names(value, &mut found);
+            assert!(found.iter().all(|name| !name.contains('_')), "{schema}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_of_several_types_is_so_in_the_document() {
+        let document = serde_json::to_value(openapi()).unwrap();
+        let schemas = &document["components"]["schemas"];
+        let read_at = &schemas["ReadReceipt"]["properties"]["readAt"]["type"];
+        assert_eq!(*read_at, serde_json::json!(["string", "integer", "null"]));
+        let property = &schemas["Property"];
+        assert!(property["properties"]["id"].get("type").is_none(), "{property}");
+        assert_eq!(property["required"], serde_json::json!(["key", "value"]));
+    }
+
     #[test]
     fn every_schema_that_is_referred_to_is_there() {
         let document = openapi();

@@ -96,6 +96,11 @@ impl CarryOut<'_> {
             Step::ReplaceWebhook { id, write } => {
                 self.until_answered(async || gateway.replace_webhook(id, write).await)
                     .await?;
+                // What 8x8 shows now is what counts.
+                let shown = self.patiently(async || gateway.webhook(id).await).await?;
+                if shown.uri.as_ref() != Some(&write.uri) {
+                    return Err(ChatGatewayError::unreadable());
+                }
             }
             Step::ReplaceChannel { id, write } => {
                 let write = on_webhook(write);

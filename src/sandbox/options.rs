@@ -47,6 +47,8 @@ pub struct Options {
     pub ledger_limit: usize,
     /// Webhooks must be written with `notificationVersion`, as the documentation's list of required fields says.
     pub require_notification_version: bool,
+    /// Whether lists of messages leave out attachments and cards, and a single message its cards.
+    pub lean_messages: bool,
     /// How far the clock of the `Date` header is ahead, in seconds.
     pub clock_ahead: i64,
 }
@@ -113,6 +115,7 @@ impl Default for Options {
             hang_limit: Duration::from_mins(1),
             ledger_limit: 200_000,
             require_notification_version: false,
+            lean_messages: false,
             clock_ahead: 0,
         }
     }

@@ -135,6 +135,8 @@ async fn what_is_no_upload_is_refused_with_its_place_and_nothing_reaches_8x8() {
         (json.status, &json.json()["code"]),
         (415, &json!("unsupported-media-type"))
     );
+    let title = json.json()["title"].as_str().unwrap().to_owned();
+    assert!(!title.contains("JSON"), "JSON is not what is wanted: {title}");
     assert!(there(&world, &conversation).await.is_empty());
     world.finish().await;
 }
@@ -167,6 +169,30 @@ async fn a_file_over_the_limit_is_refused_however_it_comes() {
         );
     }
     assert_eq!(there(&world, &conversation).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_stands_around_a_file_is_bounded_too() {
+    let world = World::start().await;
+    let (id, conversation) = active(&world).await;
+    let endless = vec![b'x'; 8 * 1024 * 1024];
+    let header = format!("{PNG}\r\nx-much: {}", String::from_utf8(endless.clone()).unwrap());
+    let mut preamble = endless.clone();
+    preamble.extend(b"\r\n");
+    preamble.extend(multipart(&[file(PNG, b"x")]));
+    for body in [multipart(&[file(&header, b"x")]), preamble] {
+        let reply = world.api.upload(&id, body).send().await;
+        assert_eq!(
+            (reply.status, &reply.json()["code"]),
+            (413, &json!("payload-too-large")),
+            "{reply}"
+        );
+    }
+    assert!(there(&world, &conversation).await.is_empty());
+    // Of the file itself as much may come.
+    let body = multipart(&[file("name=\"authorType\"", b"user"), file(PNG, &endless)]);
+    world.api.upload(&id, body).send().await.ok(201);
     world.finish().await;
 }
 

@@ -85,8 +85,9 @@ async fn a_gateway_in_order_passes_every_check() {
         ("webhook", "ok"),
         ("queue", "ok"),
         ("reachability", "ok"),
-        ("agents", "skipped"),
         ("schedule", "skipped"),
+        ("statistics", "skipped"),
+        ("agents", "skipped"),
         ("signature-keys", "ok"),
         ("last-verify", "ok"),
         ("last-webhook", "ok"),
@@ -99,7 +100,7 @@ async fn a_gateway_in_order_passes_every_check() {
     assert_eq!(table.code, 0, "{table:?}");
     assert!(table.out.contains("ok       tenants.acme  reachability"), "{table:?}");
     assert!(
-        table.out.contains("13 ok, 2 warnings, 0 failed, 2 skipped"),
+        table.out.contains("13 ok, 2 warnings, 0 failed, 3 skipped"),
         "{table:?}"
     );
 }
@@ -276,6 +277,159 @@ async fn the_last_webhook_is_remembered_by_the_store_and_shown_on_the_admin_port
     let (_, report) = site.json(&["doctor"]).await;
     assert_eq!(check(&report, "last-webhook")["detail"], last, "{report:#}");
     is(&report, "running", "warn", "no gateway answers");
+}
+
+const REFUSED: &str = "8x8 refused the credentials";
+
+/// Both sources, for the tenant's queue 101 and the bot's own, 102.
+fn with_sources(config: &mut Config, eight: &str, schedule: &str, statistics: &str) {
+    let sections = [("schedule", schedule), ("statistics", statistics)];
+    for (section, source) in sections {
+        let mut set = |field: &str, value: &str| {
+            config.set(&format!("tenants.acme.{section}.{field}"), value);
+        };
+        set("source", source);
+        match source {
+            "cluster" => {
+                set("base_url", eight);
+                set("token", "sandbox-data-token");
+            }
+            "analytics_v5" => {
+                set("client_id", "eght_sandbox_analytics");
+                set("client_secret", "sandbox-secret");
+            }
+            _ => {}
+        }
+    }
+    config
+        .set("tenants.acme.schedule.schedule_id", "122")
+        .set("bots.support.queue_id", "102");
+}
+
+/// What was found of a queue, check by check.
+fn of_queue(report: &Value, queue: &str) -> Vec<(String, String)> {
+    let start = format!("queue {queue}: ");
+    let checks = report["checks"].as_array().unwrap().iter();
+    checks
+        .filter_map(|check| {
+            let said = check["detail"].as_str().unwrap().strip_prefix(&start)?;
+            let (name, verdict) = (check["check"].as_str().unwrap(), check["verdict"].as_str().unwrap());
+            assert_eq!(
+                check.get("next").is_some(),
+                ["warn", "fail"].contains(&verdict),
+                "{check:#}"
+            );
+            Some((format!("{name} {verdict}"), said.to_owned()))
+        })
+        .collect()
+}
+
+fn found(expected: [(&str, &str); 3]) -> Vec<(String, String)> {
+    expected.map(|(check, said)| (check.to_owned(), said.to_owned())).into()
+}
+
+#[tokio::test]
+async fn schedule_statistics_and_enabled_agents_are_looked_at_for_each_queue() {
+    for (schedule, statistics) in [("cc_v1", "cc_v1"), ("cluster", "cluster"), ("cluster", "analytics_v5")] {
+        let (eight, bots) = (account(|_| ()).await, Bots::start().await);
+        let site = Site::new(&eight, &bots.url(), |config| {
+            with_sources(config, &eight.url(), schedule, statistics);
+        });
+        let figures = json!({"101": {"available": 1, "busy": 2}, "102": {"waiting": 4}});
+        eight
+            .centre(json!({"queues": figures, "schedules": {"122": "closed"}}))
+            .await;
+        let (_, report) = site.json(&["doctor"]).await;
+        let staffed = [
+            ("schedule ok", "8x8 says closed"),
+            ("statistics ok", "8x8 says that agents are there"),
+            ("agents ok", "8x8 counts 3 enabled agents"),
+        ];
+        assert_eq!(of_queue(&report, "101"), found(staffed), "{statistics}");
+        let empty = [
+            ("schedule ok", "8x8 says closed"),
+            ("statistics ok", "8x8 says that no agents are there"),
+            ("agents warn", "8x8 counts no enabled agent"),
+        ];
+        assert_eq!(of_queue(&report, "102"), found(empty), "{statistics}");
+    }
+}
+
+#[tokio::test]
+async fn sources_that_cannot_be_read_fail_and_say_where_to_look() {
+    let (eight, bots) = (account(|_| ()).await, Bots::start().await);
+    let wrong = |key: &'static str, value: &'static str| {
+        let statistics = if key.contains("client") {
+            "analytics_v5"
+        } else {
+            "cluster"
+        };
+        Site::new(&eight, &bots.url(), |config| {
+            with_sources(config, &eight.url(), "cluster", statistics);
+            config
+                .set(&format!("tenants.acme.{key}"), value)
+                .unset("bots.support.queue_id");
+        })
+    };
+    for (key, value, check, says, next) in [
+        ("schedule.token", "canary-1c2f", "schedule", REFUSED, "credentials"),
+        ("statistics.token", "canary-1c2f", "statistics", REFUSED, "New Token"),
+        (
+            "statistics.client_secret",
+            "canary-1c2f",
+            "statistics",
+            REFUSED,
+            "credentials",
+        ),
+        (
+            "schedule.schedule_id",
+            "999",
+            "schedule",
+            "does not know",
+            "schedule_id",
+        ),
+        ("queue_id", "999", "statistics", "does not know", "queue_id"),
+        (
+            "schedule.base_url",
+            NOBODY,
+            "schedule",
+            "could not be reached",
+            "base_url",
+        ),
+    ] {
+        let (code, report) = wrong(key, value).json(&["doctor"]).await;
+        assert_eq!(code, 1, "{key}");
+        let told = report["checks"].as_array().unwrap().iter();
+        let mut failed = told.filter(|told| told["check"] == check && told["verdict"] == "fail");
+        let failed = failed.next().unwrap_or_else(|| panic!("{key}: {report:#}"));
+        assert!(failed["detail"].as_str().unwrap().contains(says), "{key}: {failed:#}");
+        assert!(failed["next"].as_str().unwrap().contains(next), "{key}: {failed:#}");
+        if check == "statistics" {
+            is(&report, "agents", "skipped", "have to be read first");
+        }
+        assert!(!report.to_string().contains("canary"), "{key}");
+    }
+    let limited = json!({"on": "api", "operation": "cluster-stats", "status": 429, "times": 1000});
+    eight.fault(limited).await;
+    let (_, report) = wrong("queue_id", "101").json(&["doctor"]).await;
+    is(&report, "statistics", "warn", "limits the rate");
+}
+
+#[tokio::test]
+async fn availability_is_looked_at_where_the_chat_gateway_cannot_be_asked() {
+    let (eight, bots) = (account(|_| ()).await, Bots::start().await);
+    let site = Site::new(&eight, &bots.url(), |config| {
+        with_sources(config, &eight.url(), "cluster", "cluster");
+        config
+            .set("tenants.acme.api_key", "eght_wrong")
+            .unset("tenants.acme.queue_id");
+        config.unset("bots.support.queue_id");
+    });
+    let (_, report) = site.json(&["doctor"]).await;
+    is(&report, "8x8-access", "fail", "does not take the API key");
+    is(&report, "schedule", "ok", "8x8 says open");
+    is(&report, "statistics", "warn", "no queue is named");
+    is(&report, "agents", "skipped", "");
 }
 
 async fn user_is_gone(eight: &EightX8) {

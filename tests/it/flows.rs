@@ -547,3 +547,43 @@ async fn a_queue_has_its_configured_name_until_8x8_says_another() {
     assert_eq!(handover["queue"], json!({"id": "101", "name": "Front desk"}));
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_create_with_all_it_may_hold_is_taken_and_told_back() {
+    let world = World::start().await;
+    let body = json!({
+        "user": {"name": "James Jones", "email": "user@example.com", "phone": "07917846011", "language": "en",
+            "userId": "u-1", "company": "Jones Ltd", "caseId": "c-1",
+            "additionalProperties": [{"key": "Intent", "value": "balance"}]},
+        "history": {"messages": [{"authorType": "user", "text": "I would like my balance please"},
+            {"authorType": "bot", "text": "One moment", "cards": [], "attachments": []}]},
+        "queueId": "101", "channelId": "sandbox-channel",
+        "callbackUrl": format!("{}/support", world.bots.url()), "botSessionId": "session-17738489",
+        "metadata": {"at most": "4 KiB, echoed in every event"},
+        "properties": {}, "availability": "ignore", "timers": {"queue": "10m", "idle": "30m", "maxAge": "24h"},
+        "queues": [{"id": "102", "maxWait": "3m"}], "handBack": false
+    });
+    let reply = world.api.post("/v1/handovers", &body).await;
+    let handover = reply.ok(201);
+    let id = handover["id"].as_str().unwrap();
+    assert_eq!(reply.header("location"), Some(format!("/v1/handovers/{id}").as_str()));
+    for (field, expected) in [
+        ("state", json!("queued")),
+        ("control", json!("agent")),
+        ("origin", json!("bot")),
+        ("tenant", json!("acme")),
+        ("bot", json!("support")),
+        ("channelId", json!("sandbox-channel")),
+        ("agents", json!([])),
+        ("user", body["user"].clone()),
+        ("metadata", body["metadata"].clone()),
+        ("botSessionId", json!("session-17738489")),
+        ("lastSequence", json!(1)),
+    ] {
+        assert_eq!(handover[field], expected, "{field}");
+    }
+    assert_eq!(handover["queue"]["id"], "101");
+    let queued = world.bots.event(id, "handover.queued").await;
+    assert_eq!(queued.data()["metadata"], body["metadata"]);
+    world.finish().await;
+}

@@ -148,6 +148,7 @@ async fn what_differs_is_told_and_mended_in_place() {
         ("replace-channel", "done"),
     ];
     assert_eq!(steps(&mended), expected);
+    assert_eq!(eight.calls("webhook-get").await.len(), 1, "the change was read back");
     assert_eq!(&site.named(&eight, "webhooks").await[0], webhook);
     assert_eq!(&site.named(&eight, "channels").await[0], channel);
     assert_eq!(mended["channel"]["id"], made["channel"]["id"]);

@@ -407,3 +407,18 @@ async fn each_fault_of_a_list_of_queues_is_told_with_its_place() {
     assert_eq!(world.eight.calls("create").await, [Value::Null; 0]);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn where_8x8_knows_no_patch_the_change_is_put() {
+    let world = World::start().await;
+    let (id, conversation) = waiting(&world, json!({})).await;
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "patch", "status": 405, "times": 1}))
+        .await;
+    reroute(&world, &id, "102").await;
+    told_of(&world, &id, &["101", "102"]).await;
+    assert_eq!(world.eight.calls_made("put", 1).await[0]["status"], 202);
+    assert_eq!(world.eight.conversation(&conversation).await["queueId"], "102");
+    world.finish().await;
+}

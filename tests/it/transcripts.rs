@@ -304,6 +304,38 @@ async fn what_was_said_while_the_gateway_was_away_is_read_from_8x8_and_nothing_t
 }
 
 #[tokio::test]
+async fn what_8x8s_list_leaves_out_of_a_message_is_asked_for() {
+    let world = World::with(|setup| {
+        setup.options.retry_schedule = Vec::new();
+        setup.options.lean_messages = true;
+    })
+    .await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&id, "agent.joined").await;
+    world
+        .eight
+        .fault(json!({"on": "webhook", "operation": "MESSAGE", "drop": "before"}))
+        .await;
+    let says = json!({"do": "say", "cards": [card()]});
+    world.eight.agent(&conversation, says).await;
+    eventually("the event is lost", async || {
+        world.eight.faults_left().await.is_empty().then_some(())
+    })
+    .await;
+    let shown = transcript(&world, &id).await;
+    assert_eq!(
+        (&shown["data"][0]["origin"], &shown["data"][0]["cards"]),
+        (&json!("backfilled"), &json!([card()]))
+    );
+    let asked = ["message-get", "message-cards"];
+    for operation in asked {
+        assert_eq!(world.eight.calls(operation).await.len(), 1, "{operation}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_transcript_of_what_8x8_never_had_is_what_the_bot_gave() {
     let mut world = World::start().await;
     world.tolerate("upstream-rejected");

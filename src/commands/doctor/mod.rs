@@ -1,6 +1,7 @@
 //! `handover-gateway doctor`: looks at everything a handover needs and says of each thing whether it is right, and what to
 //! do when it is not. One file a subject.
 
+mod availability;
 mod bot;
 mod check;
 mod gateway;

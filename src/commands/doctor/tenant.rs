@@ -11,6 +11,7 @@ use crate::chat_gateway::KeyId;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
 use crate::commands::doctor::Doctor;
+use crate::commands::doctor::availability;
 use crate::commands::doctor::check::Check;
 use crate::commands::serve::with_causes;
 use crate::domain::TenantName;
@@ -54,6 +55,8 @@ pub(super) async fn checks(doctor: &Doctor<'_>, name: &TenantName, tenant: &Tena
             for check in ["clock", "channel", "webhook", "queue", "reachability"] {
                 checks.push(Check::skipped(check, "8x8 has to be reached first"));
             }
+            // Other APIs, often with other credentials.
+            checks.extend(availability::checks(doctor, name, tenant).await);
             checks.push(keys(doctor, tenant).await);
             return checks;
         }
@@ -68,8 +71,7 @@ pub(super) async fn checks(doctor: &Doctor<'_>, name: &TenantName, tenant: &Tena
             }
         }
     }
-    checks.push(Check::skipped("agents", "not configured: no statistics are read"));
-    checks.push(Check::skipped("schedule", "not configured: no schedule is read"));
+    checks.extend(availability::checks(doctor, name, tenant).await);
     checks.push(keys(doctor, tenant).await);
     checks.extend(heard(doctor, name, &state).await);
     checks

@@ -104,8 +104,10 @@ pub(in crate::http) async fn download(
 #[utoipa::path(
     get, path = "/attachments/{handoverId}/{attachmentId}", tag = "attachments", operation_id = "openAttachment",
     params(
-        ("handoverId" = String, Path), ("attachmentId" = String, Path),
-        ("expires" = String, Query), ("signature" = String, Query),
+        ("handoverId" = String, Path, description = "as the link has it"),
+        ("attachmentId" = String, Path, description = "as the link has it"),
+        ("expires" = String, Query, description = "as the link has it: when it ends, in seconds since 1970"),
+        ("signature" = String, Query, description = "as the link has it"),
     ),
     responses(
         (status = 200, description = "The bytes, with their name in `Content-Disposition`", content_type = "application/octet-stream"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::body::Body;
+use axum::body::BodyDataStream;
 use axum::extract::FromRequest as _;
 use axum::extract::Multipart;
 use axum::extract::Request;
@@ -37,6 +38,8 @@ use crate::problem::ProblemCode;
 
 /// What may stand around the file: boundaries, headers, the author.
 const AROUND: u64 = 64 * 1024;
+/// Read at most while no file is passed on. The file's first pieces may be among it, so it is more than [`AROUND`].
+const AHEAD: u64 = 4 * 1024 * 1024;
 /// After a refusal so much is read and thrown away, for so long.
 const DRAIN: u64 = 64 * 1024 * 1024;
 const DRAIN_FOR: Duration = Duration::from_secs(5);
@@ -53,8 +56,20 @@ struct Limits {
     /// The setting, as the bot's developer is told of it.
     setting: String,
     pause: Duration,
-    /// Nothing came for as long as that.
-    stalled: Arc<AtomicBool>,
+    reading: Arc<Reading>,
+}
+
+/// What the body and those who read it tell each other.
+#[derive(Debug, Default)]
+struct Reading {
+    /// Nothing came for as long as the pause.
+    is_stalled: AtomicBool,
+    /// Too much came before the file, or behind it.
+    is_crowded: AtomicBool,
+    /// The file is being read.
+    in_file: AtomicBool,
+    /// All is over: what still comes is thrown away.
+    is_refused: AtomicBool,
 }
 
 /// A file that came to its end, of which 8x8 does not have the end yet.
@@ -84,7 +99,7 @@ impl Incoming {
             rules: tenant.attachments.clone(),
             setting: format!("tenants.{}.attachment_limit", tenant.name),
             pause,
-            stalled: Arc::default(),
+            reading: Arc::default(),
         };
         let (parts, body) = request.into_parts();
         let length = parts.headers.get(header::CONTENT_LENGTH);
@@ -95,7 +110,7 @@ impl Incoming {
         }
         // Beyond the limit a little more is read and thrown away, so that the caller gets to see the refusal.
         let most = limits.rules.limit.saturating_mul(2).saturating_add(AROUND);
-        let body = paced(body, pause, Arc::clone(&limits.stalled));
+        let body = paced(body, pause, Arc::clone(&limits.reading));
         let body = Body::new(Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX)));
         match Multipart::from_request(Request::from_parts(parts, body), &()).await {
             Ok(multipart) => Ok(Self { multipart, limits }),
@@ -150,6 +165,7 @@ impl Incoming {
 
     /// Lets the caller finish sending, for a while.
     pub(super) async fn drain(&mut self) {
+        self.limits.reading.is_refused.store(true, Ordering::Relaxed);
         let rest = async { while let Ok(Some(_thrown_away)) = self.multipart.next_field().await {} };
         drop(tokio::time::timeout(DRAIN_FOR, rest).await);
     }
@@ -201,6 +217,7 @@ impl Limits {
         let filename = head.filename.clone();
         let mut outgoing = start(head);
         let mut size = 0;
+        self.reading.in_file.store(true, Ordering::Relaxed);
         while let Some(bytes) = field.chunk().await.map_err(|error| self.unreadable(&error))? {
             size += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             if size > self.rules.limit {
@@ -215,6 +232,7 @@ impl Limits {
                 return Err(Broken::NotTaken(outgoing));
             }
         }
+        self.reading.in_file.store(false, Ordering::Relaxed);
         if size == 0 {
             return Err(fault(FILE, "must not be empty").into());
         }
@@ -229,8 +247,14 @@ impl Limits {
     }
 
     fn unreadable(&self, error: &MultipartError) -> Refusal {
-        if self.stalled.load(Ordering::Relaxed) {
+        if self.reading.is_stalled.load(Ordering::Relaxed) {
             return too_slow(self.pause);
+        }
+        if self.reading.is_crowded.load(Ordering::Relaxed) {
+            return refused(
+                ProblemCode::PayloadTooLarge,
+                "what stands around the file is far too large",
+            );
         }
         if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return refused(
@@ -259,22 +283,53 @@ impl Limits {
     }
 }
 
-/// The body, which breaks off when nothing comes for `pause`, and then says so.
-fn paced(body: Body, pause: Duration, stalled: Arc<AtomicBool>) -> Body {
-    let pieces = body.into_data_stream();
-    Body::from_stream(stream::unfold(
-        (pieces, stalled),
-        move |(mut pieces, stalled)| async move {
-            let piece = match tokio::time::timeout(pause, pieces.next()).await {
+/// The body, which breaks off when nothing comes for `pause` or too much around the file, and then says so.
+fn paced(body: Body, pause: Duration, reading: Arc<Reading>) -> Body {
+    let paced = Paced {
+        pieces: body.into_data_stream(),
+        pause,
+        reading,
+        ahead: 0,
+    };
+    Body::from_stream(stream::unfold(paced, async |mut paced| {
+        let piece = paced.piece().await?;
+        Some((piece, paced))
+    }))
+}
+
+struct Paced {
+    pieces: BodyDataStream,
+    pause: Duration,
+    reading: Arc<Reading>,
+    /// Bytes that came while no file was passed on.
+    ahead: u64,
+}
+
+impl Paced {
+    async fn piece(&mut self) -> Option<Result<Bytes, axum::Error>> {
+        // Whoever splits the body into its parts takes all there is before looking at it: piece by piece is enough.
+        tokio::task::yield_now().await;
+        loop {
+            let piece = match tokio::time::timeout(self.pause, self.pieces.next()).await {
                 Ok(piece) => piece?,
                 Err(elapsed) => {
-                    stalled.store(true, Ordering::Relaxed);
-                    Err(axum::Error::new(elapsed))
+                    self.reading.is_stalled.store(true, Ordering::Relaxed);
+                    return Some(Err(axum::Error::new(elapsed)));
                 }
             };
-            Some((piece, (pieces, stalled)))
-        },
-    ))
+            if self.reading.is_refused.load(Ordering::Relaxed) && piece.is_ok() {
+                continue;
+            }
+            if !self.reading.in_file.load(Ordering::Relaxed) {
+                self.ahead = self.ahead.saturating_add(piece.as_ref().map_or(0, length));
+            }
+            if self.ahead > AHEAD {
+                self.reading.is_crowded.store(true, Ordering::Relaxed);
+                return Some(Err(axum::Error::new("too much around the file")));
+            }
+            return Some(piece);
+        }
+    }
 }
 
 fn too_slow(pause: Duration) -> Refusal {

@@ -5,6 +5,12 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::KnownFormat;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::Schema;
+use utoipa::openapi::SchemaFormat;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::SchemaType;
 
 use crate::domain::AuthorType;
 use crate::domain::HandoverId;
@@ -24,7 +30,7 @@ use crate::http::idempotency::once;
 use crate::http::problem::Refusal;
 
 /// 8x8 shows nobody as thinking for longer.
-const LONGEST_THINKING: u16 = 600;
+const LONGEST_THINKING: i64 = 600;
 /// The year 2000: a smaller number counts something else than milliseconds.
 const EARLIEST_READ: i64 = 946_684_800_000;
 
@@ -46,7 +52,7 @@ pub(in crate::http) struct ThinkingBody {
     author_type: Option<AuthorType>,
     /// How long 8x8 shows it unless a message comes; a minute when not given.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 600)]
-    max_thinking_time_seconds: Option<u16>,
+    max_thinking_time_seconds: Option<i64>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,7 +63,7 @@ pub(in crate::http) struct ReadReceiptBody {
     #[schema(value_type = Option<Author>)]
     author_type: Option<AuthorType>,
     /// An RFC 3339 time, or epoch milliseconds; now when not given.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(schema_with = time)]
     read_at: Option<Value>,
 }
 
@@ -155,8 +161,19 @@ impl ThinkingBody {
                 format!("must be 1 to {LONGEST_THINKING} seconds"),
             );
         }
+        let max_seconds = max_seconds.and_then(|seconds| u16::try_from(seconds).ok());
         faults.or(Signal::Thinking { max_seconds })
     }
+}
+
+/// What may stand for a time.
+fn time() -> Schema {
+    let types = [Type::String, Type::Integer, Type::Null];
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter(types))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("An RFC 3339 time, or epoch milliseconds; now when not given."))
+        .into()
 }
 
 impl ReadReceiptBody {
@@ -232,7 +249,7 @@ mod tests {
         let longest = r#"{"authorType":"bot","maxThinkingTimeSeconds":600}"#;
         assert_eq!(thinking(longest), Ok(Signal::Thinking { max_seconds: Some(600) }));
         assert_eq!(thinking(r#"{"authorType":"user"}"#), Err("/authorType".to_owned()));
-        for seconds in [0, 601] {
+        for seconds in [-1, 0, 601, 100_000] {
             let json = format!(r#"{{"maxThinkingTimeSeconds":{seconds}}}"#);
             assert_eq!(thinking(&json), Err("/maxThinkingTimeSeconds".to_owned()));
         }

@@ -61,6 +61,7 @@ enum What<'a> {
         to: domain::State,
     },
     /// The log got an entry.
+    #[schema(rename_all = "camelCase")]
     Event {
         event_id: &'a str,
         sequence: u64,
@@ -69,6 +70,7 @@ enum What<'a> {
         late: bool,
     },
     /// One try at delivering an event.
+    #[schema(rename_all = "camelCase")]
     Attempt {
         sequence: u64,
         number: u32,
@@ -79,6 +81,7 @@ enum What<'a> {
         latency_ms: u32,
     },
     /// An event that the log went on without: `aside` is still tried, until it is `done` or `failed`.
+    #[schema(rename_all = "camelCase")]
     Delivery {
         event_id: &'a str,
         sequence: u64,
@@ -88,6 +91,7 @@ enum What<'a> {
         reason: Option<&'a str>,
     },
     /// A call to 8x8: `open`, `done`, `failed` or `unconfirmed`.
+    #[schema(rename_all = "camelCase")]
     Call {
         call: &'a str,
         outcome: &'a str,
@@ -97,6 +101,7 @@ enum What<'a> {
         latency_ms: Option<u64>,
     },
     /// The bot posted a message, and how it stands now.
+    #[schema(rename_all = "camelCase")]
     Message {
         message_id: &'a str,
         #[schema(value_type = Author)]

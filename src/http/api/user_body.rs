@@ -72,7 +72,7 @@ pub(in crate::http) struct PropertyBody {
     #[schema(example = "balance")]
     value: String,
     /// 8x8's own, in what it answers: taken, and not looked at.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value, required = false)]
     #[expect(dead_code, reason = "a user that was read from 8x8 may be sent back as it is")]
     id: Option<IgnoredAny>,
 }

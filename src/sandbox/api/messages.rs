@@ -32,7 +32,14 @@ pub(super) async fn list(State(shared): State<Shared>, Path(id): Path<String>, R
             item: one,
         })
         .collect();
-    Ok(ok(&query.envelope(None, "messages", rows, |one| one.resource(language))))
+    let without: &[&str] = if shared.options.lean_messages {
+        &["attachments", "cards"]
+    } else {
+        &[]
+    };
+    Ok(ok(&query.envelope(None, "messages", rows, |one| {
+        lean(one.resource(language), without)
+    })))
 }
 
 /// 202 without a body: no message id is told.
@@ -67,7 +74,15 @@ pub(super) async fn get(State(shared): State<Shared>, Path((id, message_id)): Pa
         .ok_or_else(|| Problem::not_found("conversation", &id))?;
     let message = conversation.messages.iter().find(|message| message.id == message_id);
     let message = message.ok_or_else(|| Problem::not_found("message", &message_id))?;
-    Ok(ok(&message.resource(conversation.user.get("language"))))
+    let without: &[&str] = if shared.options.lean_messages { &["cards"] } else { &[] };
+    Ok(ok(&lean(message.resource(conversation.user.get("language")), without)))
+}
+
+fn lean(mut resource: Value, without: &[&str]) -> Value {
+    if let Some(fields) = resource.as_object_mut() {
+        fields.retain(|name, _| !without.contains(&name.as_str()));
+    }
+    resource
 }
 
 fn values<T: Serialize>(items: &[T]) -> Vec<Value> {

@@ -65,25 +65,6 @@ fn all_faults_come_at_once_in_order_of_their_keys() {
 }
 
 #[test]
-fn a_channel_is_led_by_one_bot_of_an_account() {
-    let bots = |second: &str| {
-        format!(
-            "{SMALLEST}inbound_channels = [\"web-1\", \"wa-1\"]\n[tenants.brand]\ntenant_id = \"0012\"\napi_key = \"key\"\n\
-             [tenants.globex]\ntenant_id = \"0013\"\napi_key = \"key\"\n[bots.sales]\n{second}"
-        )
-    };
-    let same_account = bots("tenant = \"brand\"\ninbound_channels = [\"wa-1\", \" \", \"sms-1\", \"sms-1\"]");
-    let expected = [
-        "bots.sales.inbound_channels[1]: must not be blank",
-        "bots.sales.inbound_channels[3]: is named twice",
-        "bots.support.inbound_channels[1]: is a channel of [bots.sales] too",
-    ];
-    assert_eq!(faults(&same_account, &[]), expected);
-    let another = bots("tenant = \"globex\"\ninbound_channels = [\"wa-1\"]");
-    assert!(load_text(&another, &[]).is_ok());
-}
-
-#[test]
 fn a_fault_says_where_the_value_was_set() {
     let env = [
         ("HANDOVER__TENANTS__ACME__MESSAGE_LIMIT", "few"),
@@ -105,43 +86,6 @@ fn a_fault_names_the_file_as_it_was_given() {
     let faults = load_files(std::slice::from_ref(&file), &[]).unwrap_err();
     let origins: Vec<Option<&str>> = faults.list().iter().map(|fault| fault.origin.as_deref()).collect();
     assert_eq!(origins, [file.to_str(), file.to_str()], "{faults}");
-}
-
-#[test]
-fn fallback_queues_lead_somewhere_and_not_in_a_circle() {
-    let with = |queues: &str| format!("{SMALLEST}\n{queues}");
-    let circle = with(
-        r#"
-        [tenants.acme.queues.101]
-        max_wait = "1m"
-        fallback = "102"
-        [tenants.acme.queues.102]
-        fallback = "103"
-        [tenants.acme.queues.103]
-        fallback = "102"
-        "#,
-    );
-    let expected = [
-        "tenants.acme.queues.101.fallback: leads in a circle: 101 -> 102 -> 103 -> 102",
-        "tenants.acme.queues.102.fallback: leads in a circle: 102 -> 103 -> 102",
-        "tenants.acme.queues.103.fallback: leads in a circle: 103 -> 102 -> 103",
-    ];
-    assert_eq!(faults(&circle, &[]), expected);
-    let rest = with(
-        r#"
-        [tenants.acme.queues.101]
-        fallback = "102"
-        [tenants.acme.queues.102]
-        max_wait = "0s"
-        [tenants.acme.queues.103]
-        fallback = "104"
-        "#,
-    );
-    let expected = [
-        "tenants.acme.queues.102.max_wait: must be longer than zero",
-        "tenants.acme.queues.103.max_wait: missing: `fallback` says where users go, and nothing says when",
-    ];
-    assert_eq!(faults(&rest, &[]), expected);
 }
 
 #[test]
@@ -351,77 +295,4 @@ fn a_variable_that_cannot_name_a_setting_is_a_fault() {
     assert!(
         faults("", &env).contains(&"HANDOVER__TENANTS__ACME: is a section, other variables set its keys".to_owned())
     );
-}
-
-#[test]
-fn a_copilot_link_has_known_placeholders_and_is_an_address() {
-    let other = "has another placeholder than {userId} and {sessionId}";
-    let no_url = "must be an http or https address, with {userId} and {sessionId} in its path or query only";
-    for (link, why) in [
-        ("https://copilot.example.com/?t={URLToken}", other),
-        ("copilot.example.com/?userId={userId}", no_url),
-        ("https://{userId}.example.com/", no_url),
-    ] {
-        let text = format!("{SMALLEST}\ncopilot_url = \"{link}\"\nagent_names = \"last\"");
-        assert_eq!(
-            faults(&text, &[]),
-            [
-                "bots.support.agent_names: `last` is not one of `full`, `first`, `none`".to_owned(),
-                format!("bots.support.copilot_url: {why}")
-            ]
-        );
-    }
-}
-
-#[test]
-fn a_source_of_availability_needs_its_own_credentials() {
-    let text = |schedule: &str, statistics: &str| {
-        format!("{SMALLEST}\n[tenants.acme.schedule]\n{schedule}\n[tenants.acme.statistics]\n{statistics}\n")
-    };
-    let faulty = |schedule: &str, statistics: &str| faults(&text(schedule, statistics), &[]);
-    assert_eq!(
-        faulty("source = \"cluster\"", "source = \"cluster\""),
-        [
-            "tenants.acme.schedule.base_url: missing: `source` is cluster",
-            "tenants.acme.schedule.token: missing: `source` is cluster",
-            "tenants.acme.statistics.base_url: missing: `source` is cluster",
-            "tenants.acme.statistics.token: missing: `source` is cluster",
-        ]
-    );
-    assert_eq!(
-        faulty(
-            "open_choices = [\"0\", \"6\", \"7\"]\ncache = \"6m\"",
-            "source = \"analytics_v5\"\nupdate_interval = \"900ms\""
-        ),
-        [
-            "tenants.acme.schedule.cache: must be at most 5m",
-            "tenants.acme.schedule.open_choices[0]: must be 1 to 6",
-            "tenants.acme.schedule.open_choices[2]: must be 1 to 6",
-            "tenants.acme.statistics.client_id: missing: `source` is analytics_v5",
-            "tenants.acme.statistics.client_secret: missing: `source` is analytics_v5",
-            "tenants.acme.statistics.update_interval: must be 1s or more",
-        ]
-    );
-    assert_eq!(
-        faulty("source = \"cc_v2\"", "when_unknown = \"maybe\"\nagents_count = \"all\""),
-        [
-            "tenants.acme.schedule.source: `cc_v2` is not one of `none`, `cc_v1`, `cluster`",
-            "tenants.acme.statistics.agents_count: `all` is not one of `available`, `available_or_busy`, `logged_in`",
-            "tenants.acme.statistics.when_unknown: `maybe` is not one of `yes`, `no`, `unknown`",
-        ]
-    );
-    let odd = text(
-        "source = \"cc_v1\"\nbase_url = \"http://api.example.com\"",
-        "update_interval = \"15s\"",
-    );
-    assert_eq!(
-        warned_keys(&odd, &[]),
-        [
-            "tenants.acme.schedule.base_url",
-            "tenants.acme.schedule.schedule_id",
-            "tenants.acme.statistics.update_interval"
-        ]
-    );
-    let per_queue = "[tenants.acme.queues.101]\nschedule_id = \"122\"\n[tenants.acme.schedule]\nsource = \"cc_v1\"\n";
-    assert!(warned_keys(&format!("{SMALLEST}\n{per_queue}"), &[]).is_empty());
 }

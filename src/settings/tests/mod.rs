@@ -4,5 +4,6 @@ mod credentials;
 mod defaults;
 mod faults;
 mod layers;
+mod offers;
 mod secrets;
 mod support;
