@@ -8,6 +8,7 @@ use crate::domain::Attached;
 use crate::domain::AuthorType;
 use crate::domain::CallId;
 use crate::domain::HandoverId;
+use crate::domain::MessageFile;
 use crate::domain::MessageId;
 use crate::domain::RawJson;
 use crate::domain::ScheduleHandBack;
@@ -82,6 +83,14 @@ pub struct MessagePart {
     /// What is said where a file of the history cannot be had. Nobody is told the fate of a message with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<String>,
+}
+
+impl MessagePart {
+    /// What its message shows by now; `None` for a part without files.
+    pub fn shown(&self) -> Option<Vec<MessageFile>> {
+        let files = &self.attachments;
+        (!files.is_empty()).then(|| files.iter().map(Attached::as_shown).collect())
+    }
 }
 
 /// How a call left the lane.

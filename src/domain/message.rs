@@ -65,7 +65,7 @@ impl MessageStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageFile {
-    /// `None` where it was fetched from the bot.
+    /// `None` where 8x8 does not have it, or not yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

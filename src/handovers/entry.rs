@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use crate::chat_gateway::SaidView;
-use crate::domain::AttachmentSeen;
 use crate::domain::Handover;
 use crate::domain::HandoverEvent;
+use crate::domain::MessageFile;
 use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
 use crate::domain::PastMessage;
@@ -20,10 +20,23 @@ pub struct Entry {
     pub client_message_id: Option<String>,
     pub author: EntryAuthor,
     pub text: String,
-    pub attachments: Vec<AttachmentSeen>,
+    pub attachments: Vec<EntryFile>,
     pub cards: Vec<RawJson>,
     pub status: Option<MessageStatus>,
     pub late: bool,
+}
+
+/// A file that was shown.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryFile {
+    /// `None` where 8x8 does not have it, or not yet.
+    pub id: Option<String>,
+    pub filename: Option<String>,
+    pub content_type: Option<String>,
+    /// A link of our own, made when a transcript is read.
+    #[serde(skip)]
+    pub url: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +60,7 @@ pub enum EntryOrigin {
 }
 
 impl Entry {
+    /// Its files have lines in its text.
     pub(super) fn of_history(past: PastMessage, handover: &Handover) -> Self {
         Self {
             at: handover.facts.created_at,
@@ -70,7 +84,7 @@ impl Entry {
             client_message_id: message.client_message_id,
             author: EntryAuthor::own(message.author.as_str(), handover),
             text: message.text.unwrap_or_default(),
-            attachments: Vec::new(),
+            attachments: message.attachments.into_iter().map(EntryFile::posted).collect(),
             cards: message.cards,
             status: Some(message.status),
             late: false,
@@ -95,7 +109,7 @@ impl Entry {
             text: String,
             sender: Sender,
             #[serde(default)]
-            attachments: Vec<File>,
+            attachments: Vec<EntryFile>,
             #[serde(default)]
             cards: Vec<RawJson>,
         }
@@ -119,7 +133,7 @@ impl Entry {
                 name: message.sender.name,
             },
             text: message.text,
-            attachments: message.attachments.into_iter().map(File::seen).collect(),
+            attachments: message.attachments,
             cards: message.cards,
             status: None,
             late: event.late,
@@ -132,13 +146,11 @@ impl Entry {
             .author_id
             .as_deref()
             .and_then(|id| handover.progress.agents.get(id));
-        let attachment = |id| {
-            let file = File {
-                id,
-                filename: None,
-                content_type: None,
-            };
-            file.seen()
+        let attachment = |id| EntryFile {
+            id: Some(id),
+            filename: None,
+            content_type: None,
+            url: None,
         };
         Self {
             at,
@@ -171,21 +183,12 @@ impl EntryAuthor {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct File {
-    id: String,
-    filename: Option<String>,
-    content_type: Option<String>,
-}
-
-impl File {
-    /// Links are made when a transcript is read.
-    fn seen(self) -> AttachmentSeen {
-        AttachmentSeen {
-            id: self.id,
-            filename: self.filename,
-            content_type: self.content_type,
+impl EntryFile {
+    fn posted(file: MessageFile) -> Self {
+        Self {
+            id: file.id,
+            filename: file.filename.map(|name| name.to_string()),
+            content_type: None,
             url: None,
         }
     }

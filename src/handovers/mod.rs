@@ -54,6 +54,7 @@ pub use attachments::Sought;
 pub use availability::Demand;
 pub use entry::Entry;
 pub use entry::EntryAuthor;
+pub use entry::EntryFile;
 pub use entry::EntryOrigin;
 pub use error::CommandError;
 pub use key::Key;

@@ -87,7 +87,8 @@ impl Handovers {
         // A link lasts a while only: each reader gets fresh ones.
         let now = self.parts.clock.now();
         for attachment in entries.iter_mut().flat_map(|entry| &mut entry.attachments) {
-            attachment.url = Some(self.parts.links.url(id, &attachment.id, now));
+            let file = attachment.id.as_deref();
+            attachment.url = file.map(|file| self.parts.links.url(id, file, now));
         }
         Ok(Transcript {
             handover,

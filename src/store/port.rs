@@ -72,7 +72,8 @@ pub trait Store: Send + Sync {
     /// Settles calls that change nothing else.
     async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError>;
 
-    /// Changes what an open call says, so that what is known of it by now outlives the process.
+    /// Changes what an open call says, so that what is known of it by now outlives the process; its message shows the call's
+    /// files from then on.
     async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError>;
 
     /// Keeps a signed webhook event that no handover is known for yet, or that could not be read (no conversation).

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use crate::support::bot::Callback;
 use crate::support::config::SALES;
+use crate::support::files::FileServer;
+use crate::support::files::bytes;
 use crate::support::reply::Reply;
 use crate::support::wait::eventually;
 use crate::support::world::World;
@@ -143,6 +145,78 @@ async fn a_transcript_reads_as_text_and_is_its_bots_own() {
     for call in ["transcript", "timeline"] {
         let path = format!("/v1/handovers/{id}/{call}");
         assert_eq!(sales.get(&path).await.ok(404)["code"], "not-found");
+    }
+    world.finish().await;
+}
+
+/// The files an entry shows, each with whether its link opens these bytes.
+async fn shown_files(world: &World, entry: &Value, bytes: &[u8]) -> Vec<(Value, Value, bool)> {
+    let mut shown = Vec::new();
+    for file in entry["attachments"].as_array().unwrap() {
+        let opens = match file["url"].as_str() {
+            Some(url) => {
+                let reply = world.api.with_key(None).get(url).await;
+                reply.status == 200 && reply.body == bytes
+            }
+            None => false,
+        };
+        shown.push((file["id"].clone(), file["filename"].clone(), opens));
+    }
+    shown
+}
+
+#[tokio::test]
+async fn files_that_the_bot_posted_are_in_the_transcript_with_links_that_open() {
+    let mut world = World::start().await;
+    let files = FileServer::start().await;
+    let history =
+        json!({"messages": [{"authorType": "user", "attachments": [{"url": files.url("/size/10/before.pdf")}]}]});
+    let (id, conversation) = world.api.open(json!({"history": history})).await;
+    let content = bytes(10);
+    let sent = world
+        .api
+        .upload_file(&id, "uploaded.txt", &content)
+        .send()
+        .await
+        .ok(201);
+    let path = format!("/v1/handovers/{id}/messages");
+    let fetched = json!({"url": files.url("/size/10/fetched.png")});
+    let named = json!({"id": sent["id"], "filename": "uploaded.txt"});
+    let message = json!({"text": "see these", "attachments": [named, fetched]});
+    world.api.post(&path, &message).await.ok(202);
+    let lost = json!({"attachments": [{"url": files.url("/status/404"), "filename": "lost.pdf"}]});
+    assert_eq!(world.api.post(&path, &lost).await.status, 422);
+    let at_8x8 = world.eight.conversation(&conversation).await;
+    let all = at_8x8["attachments"].as_array().unwrap();
+    let fetched = all.iter().find(|file| file["filename"] == "fetched.png").unwrap();
+    for restarted in [false, true] {
+        if restarted {
+            world.kill_and_restart().await;
+        }
+        let shown = transcript(&world, &id).await;
+        let lines = [
+            ("user", "[File: before.pdf]", "history"),
+            ("user", "see these", "posted"),
+            ("user", "", "posted"),
+        ];
+        assert_eq!(said(&shown), expected(&lines), "{shown:#}");
+        let data = shown["data"].as_array().unwrap();
+        let posted = [
+            (sent["id"].clone(), json!("uploaded.txt"), true),
+            (fetched["id"].clone(), json!("fetched.png"), true),
+        ];
+        assert_eq!(shown_files(&world, &data[1], &content).await, posted);
+        let missing = [(Value::Null, json!("lost.pdf"), false)];
+        assert_eq!(shown_files(&world, &data[2], &content).await, missing);
+        assert_eq!(data[2]["status"], "failed");
+    }
+    let text = as_text(&world, &id).await;
+    for line in [
+        "] James Jones (user): [File: before.pdf]\n",
+        "] James Jones (user): see these [attachment uploaded.txt] [attachment fetched.png]\n",
+        "] James Jones (user): [attachment lost.pdf] (did not reach the agent)\n",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
     }
     world.finish().await;
 }

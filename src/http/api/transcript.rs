@@ -10,11 +10,11 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::AttachmentSeen;
 use crate::domain::MessageStatus;
 use crate::domain::RawJson;
 use crate::domain::Timestamp;
 use crate::handovers::Entry;
+use crate::handovers::EntryFile;
 use crate::handovers::EntryOrigin;
 use crate::handovers::Transcript;
 use crate::http::ApiState;
@@ -58,9 +58,7 @@ struct EntryView<'a> {
     origin: OriginName,
     author: AuthorView<'a>,
     text: &'a str,
-    /// Each with its `id`, `filename`, `contentType`, and a `url` that opens it for a while.
-    #[schema(value_type = Vec<Object>)]
-    attachments: &'a [AttachmentSeen],
+    attachments: Vec<FileView<'a>>,
     #[schema(value_type = Vec<CardBody>)]
     cards: &'a [RawJson],
     /// Of what the bot posted.
@@ -72,6 +70,24 @@ struct EntryView<'a> {
     /// Said when the handover was over already.
     #[serde(skip_serializing_if = "is_false")]
     late: bool,
+}
+
+/// A file that was shown.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TranscriptFile)]
+struct FileView<'a> {
+    /// Missing, as `url` is, where 8x8 does not have it, or not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<&'a str>,
+    /// Of what an agent sent: `image`, `video`, `audio` or `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    /// Opens it for a while.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,11 +180,22 @@ impl<'a> EntryView<'a> {
                 name: entry.author.name.as_deref(),
             },
             text: &entry.text,
-            attachments: &entry.attachments,
+            attachments: entry.attachments.iter().map(FileView::of).collect(),
             cards: &entry.cards,
             status: entry.status,
             client_message_id: entry.client_message_id.as_deref(),
             late: entry.late,
+        }
+    }
+}
+
+impl<'a> FileView<'a> {
+    fn of(file: &'a EntryFile) -> Self {
+        Self {
+            id: file.id.as_deref(),
+            filename: file.filename.as_deref(),
+            content_type: file.content_type.as_deref(),
+            url: file.url.as_deref(),
         }
     }
 }
@@ -219,11 +246,11 @@ fn said(entry: &Entry) -> String {
     parts.join(" ")
 }
 
-fn attachment(file: &AttachmentSeen) -> String {
-    format!(
-        "[attachment {}]",
-        in_one_line(file.filename.as_ref().unwrap_or(&file.id))
-    )
+fn attachment(file: &EntryFile) -> String {
+    match file.filename.as_ref().or(file.id.as_ref()) {
+        Some(name) => format!("[attachment {}]", in_one_line(name)),
+        None => "[attachment]".to_owned(),
+    }
 }
 
 fn in_one_line(text: &str) -> String {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::params;
 
-use crate::domain::CallId;
+use crate::domain::Call;
 use crate::domain::CallRecord;
 use crate::store::CallSettled;
 use crate::store::StoreError;
@@ -21,6 +21,26 @@ const REWRITE: &str = "UPDATE command SET body = ?2 WHERE id = ?1 AND state = 'o
 
 const OPEN: &str = "SELECT id, handover, body, created_at, deadline FROM command
  WHERE state = 'open' ORDER BY handover, position";
+
+/// What a rewritten call is kept as.
+pub(super) struct Rewritten {
+    body: String,
+    /// Of its message.
+    files: Option<String>,
+}
+
+impl Rewritten {
+    pub(super) fn of(record: &CallRecord) -> Result<Self, StoreError> {
+        let files = match &record.call {
+            Call::PostMessage(part) => part.shown(),
+            Call::UserLeaves { .. } | Call::Update { .. } | Call::HandBack { .. } => None,
+        };
+        Ok(Self {
+            body: rows::to_json(&record.call)?,
+            files: files.map(|files| rows::to_json(&files)).transpose()?,
+        })
+    }
+}
 
 pub(super) fn insert(db: &Connection, record: &CallRecord, body: &str) -> Result<(), StoreError> {
     db.prepare_cached(INSERT)
@@ -50,11 +70,16 @@ pub(super) fn settle(db: &Connection, settled: &CallSettled) -> Result<(), Store
     }
 }
 
-pub(super) fn rewrite(db: &Connection, id: &CallId, body: &str) -> Result<(), StoreError> {
-    db.prepare_cached(REWRITE)
-        .and_then(|mut statement| statement.execute(params![id.as_str(), body]))
+/// A call that was settled before stays as it is, and so does its message.
+pub(super) fn rewrite(db: &Connection, record: &CallRecord, texts: &Rewritten) -> Result<(), StoreError> {
+    let changed = db
+        .prepare_cached(REWRITE)
+        .and_then(|mut statement| statement.execute(params![record.id.as_str(), texts.body]))
         .map_err(failed)?;
-    Ok(())
+    match (record.call.message(), &texts.files) {
+        (Some(message), Some(files)) if changed > 0 => messages::set_files(db, message, files),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn open_calls(db: &Connection) -> Result<Vec<CallRecord>, StoreError> {

@@ -21,6 +21,8 @@ const INSERT: &str = "INSERT INTO message
 
 const STATUS: &str = "UPDATE message SET status = ?2 WHERE id = ?1";
 
+const FILES: &str = "UPDATE message SET attachments = ?2 WHERE id = ?1";
+
 const BY_ID: &str =
     "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
  FROM message WHERE id = ?2 AND handover = ?1";
@@ -80,6 +82,14 @@ pub(super) fn insert(db: &Connection, message: &MessageRecord, texts: &MessageTe
 pub(super) fn set_status(db: &Connection, id: &MessageId, status: MessageStatus) -> Result<(), StoreError> {
     db.prepare_cached(STATUS)
         .and_then(|mut statement| statement.execute(params![id.as_str(), status.as_str()]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// `files` as JSON.
+pub(super) fn set_files(db: &Connection, id: &MessageId, files: &str) -> Result<(), StoreError> {
+    db.prepare_cached(FILES)
+        .and_then(|mut statement| statement.execute(params![id.as_str(), files]))
         .map_err(failed)?;
     Ok(())
 }

@@ -171,8 +171,8 @@ impl Store for SqliteStore {
     }
 
     async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError> {
-        let body = rows::to_json(&call.call)?;
-        let rewrite = move |db: &Connection| calls::rewrite(db, &call.id, &body).map(Wrote::Keep);
+        let texts = calls::Rewritten::of(&call)?;
+        let rewrite = move |db: &Connection| calls::rewrite(db, &call, &texts).map(Wrote::Keep);
         self.writer.write(rewrite).await
     }
 

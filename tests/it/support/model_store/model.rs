@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 
 use handover_gateway::domain::BotName;
+use handover_gateway::domain::Call;
 use handover_gateway::domain::CallId;
 use handover_gateway::domain::CallOutcome;
 use handover_gateway::domain::CallRecord;
@@ -264,6 +265,21 @@ impl Model {
         for message in self.messages.iter_mut().filter(|message| message.id == *id) {
             message.status = *status;
         }
+    }
+
+    pub(super) fn rewrite(&mut self, call: CallRecord) {
+        let is_it = |(known, open): &&mut (CallRecord, Open)| known.id == call.id && *open == Open::Yes;
+        let Some((known, _open)) = self.calls.iter_mut().find(is_it) else {
+            return;
+        };
+        if let Call::PostMessage(part) = &call.call
+            && let Some(files) = part.shown()
+        {
+            for message in self.messages.iter_mut().filter(|message| message.id == part.message) {
+                message.attachments.clone_from(&files);
+            }
+        }
+        known.call = call.call;
     }
 
     pub(super) fn keep_grant(&mut self, grant: Grant, at_most: usize) {

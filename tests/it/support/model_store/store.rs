@@ -291,10 +291,7 @@ impl Store for ModelStore {
     }
 
     async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError> {
-        let mut model = self.lock();
-        if let Some((known, Open::Yes)) = model.calls.iter_mut().find(|(known, _)| known.id == call.id) {
-            known.call = call.call;
-        }
+        self.lock().rewrite(call);
         Ok(())
     }
 
