@@ -27,6 +27,8 @@ use crate::http::tokens::Peer;
 /// than the 60 s for which load balancers keep theirs: closing first would cut off the request one has just sent. Clients
 /// that send their headers slowly are bounded by the cap on connections.
 const HEADERS: Duration = Duration::from_secs(75);
+/// Whoever takes nothing of an answer for so long is not waited for: files and streams have no other limit here.
+const STALLED: Duration = Duration::from_mins(1);
 /// After an accept that failed for want of file descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -71,8 +73,7 @@ struct Server {
 
 impl Server {
     fn connect(&self, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
-        // It only delays small answers when it fails.
-        drop(stream.set_nodelay(true));
+        prepare(&stream, STALLED);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
@@ -110,6 +111,16 @@ impl Server {
     }
 }
 
+/// A connection is usable without either: small answers come late, and one that stalls stays longer.
+fn prepare(stream: &TcpStream, stalled: Duration) {
+    drop(stream.set_nodelay(true));
+    // Other systems have no such option.
+    #[cfg(target_os = "linux")]
+    drop(socket2::SockRef::from(stream).set_tcp_user_timeout(Some(stalled)));
+    #[cfg(not(target_os = "linux"))]
+    let _ = stalled;
+}
+
 /// The next connection, once there is room for it; `None` at the stop.
 async fn accept(
     listener: &TcpListener,
@@ -138,6 +149,21 @@ async fn accept(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn who_takes_nothing_of_an_answer_is_let_go() {
+        use tokio::io::AsyncWriteExt as _;
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        prepare(&stream, Duration::from_millis(500));
+        let endless = async { while stream.write_all(&[0; 8192]).await.is_ok() {} };
+        let ended = tokio::time::timeout(Duration::from_secs(30), endless).await;
+        assert!(ended.is_ok(), "it is waited for for ever");
+        drop(client);
+    }
 
     #[test]
     fn an_idle_connection_outlives_that_of_a_load_balancer() {
