@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::Facts;
+use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
@@ -54,6 +55,7 @@ impl Handover {
             mark: old.routing.mark,
             ..Routing::default()
         };
+        new.progress.hand_back = HandBack::left_over(old.hand_back);
         new.progress.reopening = Some(words);
         new
     }
