@@ -24,6 +24,11 @@ impl HandBack {
             Self::AtJoin => false,
         }
     }
+
+    /// What a handover on the conversation of an earlier one starts with: 8x8 may have that one's still.
+    pub fn left_over(of_before: Option<Self>) -> Option<Self> {
+        of_before.filter(|before| before.may_come()).map(|_| Self::Unknown)
+    }
 }
 
 /// What a bot asks for, already valid. What is not given is 8x8's to choose.

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::domain::Facts;
+use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
+use crate::domain::Origin;
 use crate::domain::Routing;
 use crate::domain::Stop;
 use crate::domain::Timestamp;
@@ -54,6 +56,13 @@ impl Handover {
             mark: old.routing.mark,
             ..Routing::default()
         };
+        if new.facts.origin == Origin::Channel {
+            // 8x8 sends them back as the user's, perhaps when this handover is over again: they open no other.
+            for text in &words.parts {
+                new.progress.own_words.add(text);
+            }
+        }
+        new.progress.hand_back = HandBack::left_over(old.hand_back);
         new.progress.reopening = Some(words);
         new
     }

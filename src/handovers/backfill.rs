@@ -9,7 +9,7 @@ use crate::domain::Timestamp;
 pub(super) struct Known {
     side: Side,
     words: String,
-    at: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 /// 8x8 may call an agent by different types in its events and in its list, the user and the bot it does not.

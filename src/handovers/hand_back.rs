@@ -158,7 +158,8 @@ pub(super) fn told(fate: &Fate, asked: &ScheduleHandBack) -> Input {
         Fate::Done => Input::HandBackScheduled,
         Fate::Failed(error) => Input::HandBackFailed {
             problem: problem::of_hand_back(error.as_ref(), asked),
-            may_be_there: false,
+            // Of an earlier handover on this conversation, or by other hands: it comes all the same.
+            may_be_there: error.as_ref().is_some_and(ChatGatewayError::says_it_exists),
         },
         // No file goes with it.
         Fate::Unfetched { .. } => Input::HandBackFailed {
@@ -169,5 +170,38 @@ pub(super) fn told(fate: &Fate, asked: &ScheduleHandBack) -> Input {
             problem: problem::hand_back_unknown(),
             may_be_there: true,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat_gateway::Fault;
+    use crate::chat_gateway::Refusal;
+
+    fn failed(message: &str) -> Input {
+        let refusal = Refusal {
+            status: 400,
+            code: None,
+            message: Some(message.to_owned()),
+            reference_id: None,
+            fault: Fault::BotData,
+        };
+        let error = ChatGatewayError::Refused(refusal);
+        told(&Fate::Failed(Some(error)), &ScheduleHandBack::default())
+    }
+
+    #[test]
+    fn one_that_8x8_says_is_there_may_come() {
+        let exists = failed("A post agent assignment already exists for conversation c and tenant t.");
+        assert!(matches!(exists, Input::HandBackFailed { may_be_there: true, .. }));
+        let other = failed("Webhook ID w is invalid.");
+        assert!(matches!(
+            other,
+            Input::HandBackFailed {
+                may_be_there: false,
+                ..
+            }
+        ));
     }
 }

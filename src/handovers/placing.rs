@@ -8,6 +8,7 @@ use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::ConversationView;
 use crate::domain::Arrival;
 use crate::domain::Facts;
+use crate::domain::HandBack;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
@@ -201,7 +202,8 @@ impl Handovers {
         }
         let facts = self.facts_of(bot, channel, arrival, before);
         let mut handover = Handover::led_by_bot(facts, view.user, place.conversation.clone());
-        if before.is_some() {
+        if let Some(before) = before {
+            handover.progress.hand_back = HandBack::left_over(before.progress.hand_back);
             // What 8x8 has yet to tell of the last handover does not end this one.
             handover.progress.state_mark = opener.at.max(openers.left_at.map(|at| at + 1));
         }

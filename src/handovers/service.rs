@@ -127,7 +127,8 @@ impl Handovers {
     pub(super) fn take_in(&self, handover: Handover) -> Arc<Slot> {
         let due = transition::next_deadline(&handover).unwrap_or_else(|| self.parts.clock.now().plus(LINGER));
         self.deadlines.add(due, handover.id());
-        if handover.state() == State::Creating {
+        // One that reopens stands on its conversation already: no other can be its.
+        if handover.state() == State::Creating && handover.progress.conversation.is_none() {
             self.inbound.create_begins(&handover.facts);
         }
         self.session_map.insert(handover)

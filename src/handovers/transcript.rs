@@ -72,7 +72,11 @@ impl Handovers {
         let asked = self.ask_for_past(tenant.as_ref(), &handover, from).await;
         let is_all = asked.said.as_ref().is_some_and(|said| said.is_all);
         if let Some(said) = asked.said {
-            let until = self.until(&handover).await?;
+            let next = self.next(&handover).await?;
+            let until = until(&handover, next.as_ref());
+            if let Some(next) = next.filter(|next| next.facts.origin == Origin::Channel) {
+                self.taken_by(&next, until, &mut known).await?;
+            }
             let missed = match handover.facts.origin {
                 Origin::Bot => Missed::Agents,
                 Origin::Channel => Missed::AgentsAndUser,
@@ -144,8 +148,8 @@ impl Handovers {
         }
     }
 
-    /// What was said later on the same conversation belongs to the handover after this one.
-    async fn until(&self, handover: &Handover) -> Result<Timestamp, CommandError> {
+    /// The one after this on the same conversation.
+    async fn next(&self, handover: &Handover) -> Result<Option<Handover>, CommandError> {
         let filter = HandoverFilter {
             bot: handover.facts.bot.clone(),
             states: Vec::new(),
@@ -155,12 +159,25 @@ impl Handovers {
             limit: 200,
         };
         let page = self.parts.store.handovers(filter).await?;
-        let later = page.handovers.iter().filter(|other| other.id() > handover.id());
-        let next = later.map(|other| other.facts.created_at.minus(SKEW)).min();
-        let over = handover.progress.ended_at.map(|at| at.plus(LINGER));
-        let all = Timestamp::from_millis(i64::MAX);
-        Ok(next.unwrap_or(all).min(over.unwrap_or(all)))
+        let later = page.handovers.into_iter().filter(|other| other.id() > handover.id());
+        Ok(later.min_by_key(|other| other.facts.created_at))
     }
+
+    /// What a customer said that the next handover was opened for, while its bot was being found.
+    async fn taken_by(&self, next: &Handover, until: Timestamp, known: &mut Vec<Known>) -> Result<(), CommandError> {
+        let mut of_next = Vec::new();
+        self.received(next.id(), &mut Newest::default(), &mut of_next).await?;
+        known.extend(of_next.into_iter().filter(|said| said.at < until));
+        Ok(())
+    }
+}
+
+/// What was said later on the same conversation belongs to the handover after this one.
+fn until(handover: &Handover, next: Option<&Handover>) -> Timestamp {
+    let next = next.map(|next| next.facts.created_at.minus(SKEW));
+    let over = handover.progress.ended_at.map(|at| at.plus(LINGER));
+    let all = Timestamp::from_millis(i64::MAX);
+    next.unwrap_or(all).min(over.unwrap_or(all))
 }
 
 struct Past {

@@ -505,3 +505,105 @@ async fn a_customer_who_writes_while_8x8_is_still_to_be_told_of_the_end_is_not_c
     assert_eq!(world.api.handover(&second).await["state"], "bot");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn what_opens_the_next_handover_is_not_of_the_one_before() {
+    let mut world = with_whatsapp(|_| ()).await;
+    world.tolerate("a conversation that began at 8x8 has no bot yet");
+    let conversation = world.eight.customer(writing("Hello")).await;
+    let first = handover_on(&world, &conversation).await;
+    world.bots.event(&first, "message.created").await;
+    world.api.end(&first).await;
+    world.eight.calls_made("leave", 1).await;
+    world.eight.all_acknowledged().await;
+    // Its bot is found more than two seconds later only.
+    let fault = json!({"on": "api", "operation": "get", "status": 503, "times": 4});
+    world.eight.fault(fault).await;
+    world.eight.customer_says(&conversation, "One more thing").await;
+    let second = eventually("a new handover", async || {
+        newest_on(&world, &conversation).await.filter(|id| *id != first)
+    })
+    .await;
+    world.bots.event(&second, "message.created").await;
+    for (id, text) in [(first, "Hello"), (second, "One more thing")] {
+        let transcript = world.api.get(&format!("/v1/handovers/{id}/transcript")).await.ok(200);
+        let entries = transcript["data"].as_array().unwrap();
+        let texts: Vec<_> = entries.iter().map(|entry| entry["text"].clone()).collect();
+        assert_eq!(texts, [text], "{transcript}");
+    }
+    world.finish().await;
+}
+
+/// A customer whom the bot put into a queue, and ended it there.
+async fn ended_in_a_queue(world: &World) -> (String, String) {
+    let (first, conversation) = begins_with_the_bot(world).await;
+    route_to(world, &first, "102").await;
+    world.bots.event(&first, "handover.queued").await;
+    world.api.end(&first).await;
+    world.eight.calls_made("leave", 1).await;
+    world.eight.all_acknowledged().await;
+    (first, conversation)
+}
+
+async fn reopen(world: &World, id: &str) -> String {
+    let path = format!("/v1/handovers/{id}/reopen");
+    let reopened = world.api.post(&path, &json!({"text": "Once more"})).await.ok(201);
+    reopened["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_its_bot_reopens_is_not_told_as_begun_by_the_customer() {
+    let world = with_whatsapp(|_| ()).await;
+    let (first, conversation) = ended_in_a_queue(&world).await;
+    let second = reopen(&world, &first).await;
+    world.eight.all_acknowledged().await;
+    kinds(&world, &second, &["handover.accepted"]).await;
+    assert_eq!(all_on(&world, &conversation).await.len(), 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn words_that_reopened_and_come_back_after_the_end_open_nothing() {
+    let world = with_whatsapp(|_| ()).await;
+    let (first, conversation) = ended_in_a_queue(&world).await;
+    let late = json!({"on": "webhook", "operation": "MESSAGE", "drop": "before", "times": 1000});
+    world.eight.fault(late).await;
+    let second = reopen(&world, &first).await;
+    world.api.end(&second).await;
+    world.eight.calls_made("leave", 2).await;
+    world.eight.clear_faults().await;
+    world.eight.all_acknowledged().await;
+    always("nothing opens", Duration::from_millis(800), async || {
+        all_on(&world, &conversation).await.len() == 2
+    })
+    .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_reopening_in_doubt_delays_nobody_else() {
+    let mut world = with_whatsapp(|setup| {
+        setup.options.hang_limit = Duration::from_secs(1);
+        setup.config.set("tenants.acme.send_wait", "1s");
+    })
+    .await;
+    world.tolerate("upstream-timeout");
+    world.tolerate("a bot's call failed");
+    let (first, _) = world.api.open(json!({})).await;
+    world.api.end(&first).await;
+    world.eight.calls_made("leave", 1).await;
+    for fault in [
+        json!({"on": "api", "operation": "message", "drop": "before"}),
+        json!({"on": "api", "operation": "messages", "status": 503, "times": 1000}),
+    ] {
+        world.eight.fault(fault).await;
+    }
+    let path = format!("/v1/handovers/{first}/reopen");
+    let reply = world.api.post(&path, &json!({"text": "Once more"})).await;
+    let in_doubt = reply.ok(504)["handoverId"].as_str().unwrap().to_owned();
+    begins_with_the_bot(&world).await;
+    assert_eq!(world.api.handover(&in_doubt).await["state"], "creating");
+    world.eight.clear_faults().await;
+    world.bots.event(&in_doubt, "handover.failed").await;
+    world.finish().await;
+}

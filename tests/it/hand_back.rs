@@ -340,3 +340,20 @@ async fn a_channel_without_a_webhook_is_the_operators_to_set_up() {
     assert!(refused["detail"].as_str().unwrap().contains("webhookId"), "{refused}");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn one_that_was_not_used_is_still_there_after_a_reopening() {
+    let world = World::start().await;
+    let (old, conversation) = served(&world, json!({})).await;
+    hand_back(&world, &old, json!({})).await.ok(201);
+    world.api.end(&old).await;
+    let path = format!("/v1/handovers/{old}/reopen");
+    let reopened = world.api.post(&path, &json!({"text": "Once more"})).await.ok(201);
+    let new = reopened["id"].as_str().unwrap();
+    world.eight.join(&conversation).await;
+    world.bots.event(new, "agent.joined").await;
+    world.eight.end(&conversation).await;
+    world.bots.event(new, "handover.handed_back").await;
+    assert_eq!(world.api.handover(new).await["state"], "bot");
+    world.finish().await;
+}

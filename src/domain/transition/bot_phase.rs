@@ -37,7 +37,9 @@ pub(super) fn start(change: &mut Change<'_>) {
         arrival: &'a Arrival,
     }
     let handover = change.before();
-    if handover.facts.origin != Origin::Channel || handover.progress.last_sequence > 0 {
+    // One that is being created is the bot's own: it reopens what a customer began.
+    let is_reopened = handover.state() == State::Creating;
+    if handover.facts.origin != Origin::Channel || is_reopened || handover.progress.last_sequence > 0 {
         return;
     }
     let (facts, user) = (handover.facts.clone(), handover.progress.user.clone());

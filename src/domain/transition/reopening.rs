@@ -70,6 +70,11 @@ pub(super) fn may_be_of_before(change: &Change<'_>) -> bool {
     change.before().facts.reopened_from.is_some() && change.progress.agents.nobody_ever()
 }
 
+/// Whether an event tells of the time before: by its own time, as long as nobody is known to have come since.
+pub(super) fn is_of_before(change: &Change<'_>, at: i64) -> bool {
+    may_be_of_before(change) && at < change.before().facts.created_at.as_millis()
+}
+
 /// 8x8 shows that a reopening it was thought not to have taken did put the user into a queue: nobody waits there.
 pub(super) fn turned_up(change: &mut Change<'_>) {
     if change.state() == State::Failed && change.progress.reopening.take().is_some() {

@@ -1,5 +1,6 @@
 //! Reopening: what makes the new handover of each of 8x8's events, before and after its words are known to have arrived.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::transition::tests::*;
@@ -216,4 +217,58 @@ fn an_end_before_the_words_arrived_is_carried_out_when_they_do() {
     let walk = Walk::reopening(&["Hello"]).and(end()).and(created());
     assert_eq!(walk.told(), ["handover.accepted", "handover.ended"]);
     assert!(matches!(walk.calls.as_slice(), [Call::UserLeaves { .. }]));
+}
+
+#[test]
+fn what_a_customer_began_and_the_bot_reopens_is_the_bots() {
+    let mut old = over();
+    old.facts = Arc::new(Facts {
+        origin: Origin::Channel,
+        ..facts()
+    });
+    let mut walk = Walk::new();
+    walk.handover = old.reopened(words(&["Hello", "again"]), Vec::new(), START);
+    let known = &walk.handover.progress.own_words;
+    assert!(known.holds("Hello") && known.holds("again"));
+    assert_eq!(walk.and(created()).told(), ["handover.accepted"]);
+}
+
+#[test]
+fn a_hand_back_that_8x8_may_still_have_may_come() {
+    let mut old = over();
+    old.progress.hand_back = Some(HandBack::Scheduled);
+    let mut walk = Walk::new();
+    walk.handover = old.reopened(words(&["Hello"]), Vec::new(), START);
+    let walk = walk.and(created()).and(joined("bob", 40)).and(left("bob", 50));
+    let walk = walk.and(update(ConversationState::Active, None, 1, 51));
+    assert_eq!(walk.state(), State::Bot);
+    old.progress.hand_back = Some(HandBack::AtJoin);
+    let new = old.reopened(words(&["Hello"]), Vec::new(), START);
+    assert_eq!(new.progress.hand_back, None, "it was never asked for");
+}
+
+#[test]
+fn an_agents_words_of_the_time_before_do_not_end_the_wait() {
+    let waits = Walk::reopened().and(message("agent", false, -5));
+    assert_eq!(waits.told(), ["handover.accepted", "message.created"]);
+    assert!(waits.handover.progress.queued_since.is_some());
+    let answered = waits.and(message("agent", false, 5));
+    assert_eq!(answered.handover.progress.queued_since, None);
+}
+
+#[test]
+fn where_8x8_has_an_assignment_of_the_time_before_nobody_came() {
+    let route = Input::Update(UpdateHandover {
+        queue_id: Some("103".to_owned()),
+        chain: Vec::new(),
+        user: None,
+    });
+    let mut walk = Walk::reopened().and(route);
+    let call = walk.handover.progress.routing.wanted.as_ref().unwrap().call.clone();
+    walk.apply(Input::Updated { call, user: None }).unwrap();
+    let walk = walk
+        .after(Duration::from_secs(10))
+        .and(Input::Looked(Whereabouts::Agent(agent("bob"))));
+    assert_eq!(walk.state(), State::Queued);
+    assert!(walk.handover.progress.routing.wanted.is_some(), "8x8 is asked again");
 }

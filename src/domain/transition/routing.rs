@@ -19,6 +19,7 @@ use crate::domain::transition::calls::UPDATE_FOR;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines::settling;
 use crate::domain::transition::problem;
+use crate::domain::transition::reopening;
 use crate::domain::transition::webhook;
 
 /// So many looks that tell nothing are enough.
@@ -160,7 +161,9 @@ pub(super) fn looked(change: &mut Change<'_>, found: Whereabouts) {
             let problem = elsewhere(change, &queue.id);
             fail(change, &problem);
         }
-        Whereabouts::Agent(agent) if change.progress.agents.get(&agent.id).is_none() => {
+        Whereabouts::Agent(agent)
+            if change.progress.agents.get(&agent.id).is_none() && !reopening::may_be_of_before(change) =>
+        {
             let at = change.now.as_millis();
             webhook::joined(change, &agent, at);
         }

@@ -294,7 +294,8 @@ fn said(change: &mut Change<'_>, told: &Telling<'_>, message: &MessageSeen) {
         .and_then(|agent| agent.name.clone());
     let id = MessageId::generate(change.now);
     change.progress.last_message_at = change.now;
-    if message.sender_type == "agent" && !routing::is_old(change, told.at) {
+    let is_old = routing::is_old(change, told.at) || reopening::is_of_before(change, told.at);
+    if message.sender_type == "agent" && !is_old {
         // Somebody is there, though the join was not told yet: the wait in the queue is over.
         change.progress.queued_since = None;
         change.progress.routing.since = None;
