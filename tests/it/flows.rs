@@ -560,7 +560,7 @@ async fn a_create_with_all_it_may_hold_is_taken_and_told_back() {
         "queueId": "101", "channelId": "sandbox-channel",
         "callbackUrl": format!("{}/support", world.bots.url()), "botSessionId": "session-17738489",
         "metadata": {"at most": "4 KiB, echoed in every event"},
-        "properties": {}, "availability": "ignore", "timers": {"queue": "10m", "idle": "30m", "maxAge": "24h"},
+        "properties": {"any": "JSON merged into the 8x8 create body"}, "availability": "ignore", "timers": {"queue": "10m", "idle": "30m", "maxAge": "24h"},
         "queues": [{"id": "102", "maxWait": "3m"}], "handBack": false
     });
     let reply = world.api.post("/v1/handovers", &body).await;

@@ -38,8 +38,9 @@ pub(crate) struct Assignment {
     pub(crate) id: String,
 }
 
+/// Fields that the documentation does not list are taken here and of the user: customers extend them.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ConversationCreate {
     pub(crate) channel_id: String,
     pub(crate) user: User,
@@ -69,7 +70,7 @@ pub(crate) struct History {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
@@ -93,6 +94,8 @@ pub(crate) struct User {
     pub(super) timezone_offset: Option<serde_json::Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) additional_properties: Option<Vec<Property>>,
+    #[serde(flatten)]
+    pub(super) more: Map<String, Value>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
