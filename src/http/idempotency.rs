@@ -24,6 +24,8 @@ use crate::http::api::accepted;
 use crate::http::api::created;
 use crate::http::api::posted;
 use crate::http::api::scheduled;
+use crate::http::key_fate::Fate;
+use crate::http::key_fate::fate;
 use crate::http::problem::Refusal;
 use crate::http::problem::in_progress;
 use crate::http::problem::invalid;
@@ -298,40 +300,6 @@ impl Once {
     }
 }
 
-/// What a refusal means for its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Kept,
-    Freed,
-    Open,
-}
-
-pub(super) fn fate(refusal: &Problem) -> Fate {
-    match refusal.code {
-        ProblemCode::HandoverExists
-        | ProblemCode::HandoverEnded
-        | ProblemCode::HandoverNotActive
-        | ProblemCode::UpstreamRejected
-        | ProblemCode::UpstreamUnauthorized => Fate::Kept,
-        // Nothing was done, whatever was reserved.
-        ProblemCode::UpstreamUnavailable
-        | ProblemCode::RateLimited
-        | ProblemCode::InvalidRequest
-        | ProblemCode::AgentsUnavailable => Fate::Freed,
-        // Nothing was reserved, or what was may have happened.
-        ProblemCode::Unauthorized
-        | ProblemCode::TenantNotProvisioned
-        | ProblemCode::NotFound
-        | ProblemCode::IdempotencyInProgress
-        | ProblemCode::IdempotencyMismatch
-        | ProblemCode::PayloadTooLarge
-        | ProblemCode::UnsupportedMediaType
-        | ProblemCode::UpstreamTimeout
-        | ProblemCode::StoreUnavailable
-        | ProblemCode::Internal => Fate::Open,
-    }
-}
-
 pub(super) fn mismatch() -> Refusal {
     refused(
         ProblemCode::IdempotencyMismatch,
@@ -372,17 +340,5 @@ mod tests {
         let mut other = HeaderMap::new();
         other.insert(HEADER, HeaderValue::from_bytes("é".as_bytes()).unwrap());
         assert!(key_of(&other).is_err());
-    }
-
-    #[test]
-    fn definite_refusals_are_kept_and_passing_ones_are_not() {
-        let fate_of = |code| fate(&Problem::new(code, ""));
-        assert_eq!(fate_of(ProblemCode::HandoverEnded), Fate::Kept);
-        assert_eq!(fate_of(ProblemCode::UpstreamRejected), Fate::Kept);
-        assert_eq!(fate_of(ProblemCode::RateLimited), Fate::Freed);
-        assert_eq!(fate_of(ProblemCode::UpstreamUnavailable), Fate::Freed);
-        assert_eq!(fate_of(ProblemCode::AgentsUnavailable), Fate::Freed);
-        assert_eq!(fate_of(ProblemCode::UpstreamTimeout), Fate::Open);
-        assert_eq!(fate_of(ProblemCode::InvalidRequest), Fate::Freed);
     }
 }

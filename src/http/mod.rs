@@ -8,6 +8,7 @@ mod bot_auth;
 mod docs;
 mod extract;
 mod idempotency;
+mod key_fate;
 mod metrics;
 mod not_here;
 mod observe;
