@@ -356,7 +356,9 @@ async fn a_call_a_handover_does_not_allow_now_is_a_conflict() {
     world.api.end(&id).await;
     let calls = on_one_handover(every()).into_iter();
     for call in calls.filter(|call| call.method != Method::GET && !call.path.ends_with("/reopen")) {
-        problem(&call.of(&world.api, &id, "a-1").send().await, 409, "handover-ended");
+        let path = call.path;
+        let told = problem(&call.of(&world.api, &id, "a-1").send().await, 409, "handover-ended");
+        assert_eq!(told["handoverId"], id, "{path}: {told}");
     }
     world.finish().await;
 }

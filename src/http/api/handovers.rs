@@ -36,6 +36,7 @@ use crate::http::problem::Refusal;
 use crate::http::problem::internal;
 use crate::http::query::Query;
 use crate::http::query::wrong;
+use crate::problem::ProblemCode;
 use crate::store::HandoverFilter;
 use crate::store::Reference;
 
@@ -154,8 +155,20 @@ pub(in crate::http) async fn update(
         let known = state.handovers.get(&bot.name, &id).await?.progress.user;
         check_merged_properties(&known, changes, own)?;
     }
-    let handover = state.handovers.update(&bot, &id, update).await?;
+    let changed = state.handovers.update(&bot, &id, update).await;
+    let handover = changed.map_err(|error| about(error.into(), &id))?;
     respond(StatusCode::ACCEPTED, &HandoverView::of(&handover))
+}
+
+/// A refusal by the handover's state names the handover.
+fn about(mut refusal: Refusal, id: &HandoverId) -> Refusal {
+    if matches!(
+        refusal.code,
+        ProblemCode::HandoverNotActive | ProblemCode::HandoverEnded
+    ) {
+        refusal.handover_id = Some(id.clone());
+    }
+    refusal
 }
 
 /// The answer to a create that 8x8 took.
