@@ -98,7 +98,7 @@ pub struct Progress {
     pub asked: u8,
     /// The words that put an ended conversation into its queue again, until it is known what 8x8 made of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reopening: Option<Reopening>,
+    pub reopening: Option<Box<Reopening>>,
     /// An end that came before 8x8 answered the create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_requested: Option<EndHandover>,

@@ -63,7 +63,7 @@ impl Handover {
             }
         }
         new.progress.hand_back = HandBack::left_over(old.hand_back);
-        new.progress.reopening = Some(words);
+        new.progress.reopening = Some(Box::new(words));
         new
     }
 }

@@ -51,6 +51,7 @@ pub struct Untold {
     pub tell_at: Timestamp,
 }
 
+/// What few handovers have at a time stands apart: every live one is in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Routing {
@@ -64,9 +65,9 @@ pub struct Routing {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<Box<Wanted>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub untold: Option<Untold>,
+    pub untold: Option<Box<Untold>>,
     /// A queue the bot was told of before 8x8's QUEUED for it, which is then no news.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,

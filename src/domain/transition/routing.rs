@@ -47,14 +47,14 @@ pub(super) fn want(change: &mut Change<'_>, queue: String, call: CallId, plan: V
     let routing = &mut change.progress.routing;
     routing.untold = None;
     routing.told = None;
-    routing.wanted = Some(Wanted {
+    routing.wanted = Some(Box::new(Wanted {
         queue,
         call,
         asked_by,
         plan,
         look_at: None,
         looked: 0,
-    });
+    }));
 }
 
 /// 8x8 took the call: from now on the change is to be seen.
@@ -108,7 +108,7 @@ pub(super) fn assigned(change: &mut Change<'_>, id: String, at: i64) {
     if is_wanted {
         let tell_at = change.now.plus(settling(change));
         let queue = id.clone();
-        change.progress.routing.untold = Some(Untold { queue, tell_at });
+        change.progress.routing.untold = Some(Box::new(Untold { queue, tell_at }));
     }
     if change.progress.queue.as_ref().is_none_or(|queue| queue.id != id) {
         change.progress.queue = Some(Queue { id, name: None });

@@ -48,7 +48,7 @@ fn stop(id: &str, minutes: Option<u64>) -> Stop {
 
 impl Walk {
     fn wanted(&self) -> Option<&Wanted> {
-        self.handover.progress.routing.wanted.as_ref()
+        self.handover.progress.routing.wanted.as_deref()
     }
 
     fn call(&self) -> CallId {

@@ -104,7 +104,7 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     let words = change.progress.reopening.take();
     change.log(EventType::HandoverAccepted, &serde_json::json!({}));
     if let Some(words) = words {
-        reopening::taken(change, words);
+        reopening::taken(change, *words);
     }
     match end {
         Some(end) => {
