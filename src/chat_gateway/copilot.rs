@@ -1,7 +1,5 @@
 //! The link by which an agent opens the AI Copilot of this very user: one more property of the user.
 
-use std::fmt;
-
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -11,6 +9,7 @@ use url::Url;
 
 use crate::domain::Property;
 use crate::domain::User;
+use crate::domain::percent_encoded;
 
 /// The property that carries the link; bots cannot set it where there is one.
 pub const COPILOT_PROPERTY: &str = "AI Copilot";
@@ -53,8 +52,8 @@ impl CopilotLink {
     /// The user with the link, in place of anything of its name. What is not known of them stays empty in it.
     #[must_use]
     pub fn added_to(&self, mut user: User, bot_session_id: Option<&str>) -> User {
-        let user_id = encoded(user.user_id.as_deref().unwrap_or_default());
-        let session_id = encoded(bot_session_id.unwrap_or_default());
+        let user_id = percent_encoded(user.user_id.as_deref().unwrap_or_default());
+        let session_id = percent_encoded(bot_session_id.unwrap_or_default());
         let template = self.0.expose_secret();
         let link = template.replace(USER_ID, &user_id).replace(SESSION_ID, &session_id);
         user.additional_properties
@@ -71,20 +70,6 @@ impl<'de> Deserialize<'de> for CopilotLink {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
-}
-
-/// As a part of a query: everything but RFC 3986's unreserved characters.
-fn encoded(text: &str) -> String {
-    use fmt::Write as _;
-
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else if write!(encoded, "%{byte:02X}").is_err() {
-            // Writing to a string does not fail.
-        }
-        encoded
-    })
 }
 
 #[cfg(test)]
