@@ -32,11 +32,15 @@ pub(super) fn past(change: &Change<'_>, kind: &WebhookKind, at: i64) -> Past {
     }
     let is_begin = matches!(kind, WebhookKind::Queued(_) | WebhookKind::AgentJoined(_));
     let is_old = webhook::is_old(change, at) || routing::is_old(change, at);
+    // While the words are in doubt nothing but an event of their own time speaks for them: the first queuing of a
+    // conversation that was over at once may be told only now. 8x8's messages are asked then, which cannot be mistaken.
+    let is_before_the_words = at < change.before().facts.created_at.as_millis();
     let is_strangers_end =
         matches!(kind, WebhookKind::AgentLeft(agent) if change.progress.agents.get(&agent.id).is_none());
     let nobody_came = change.progress.agents.nobody_ever();
     match change.state() {
-        State::Creating | State::Failed if is_begin && !is_old => Past::Reopens,
+        State::Creating if is_begin && !is_old && !is_before_the_words => Past::Reopens,
+        State::Failed if is_begin && !is_old => Past::Reopens,
         State::Creating if is_begin => Past::OfBefore,
         State::Queued if is_old && nobody_came && matches!(kind, WebhookKind::AgentJoined(_)) => Past::OfBefore,
         State::Creating | State::Queued if is_end(kind) && nobody_came => Past::OfBefore,

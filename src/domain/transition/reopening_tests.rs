@@ -148,6 +148,17 @@ fn what_is_of_the_time_before_neither_reopens_nor_ends() {
     }
 }
 
+/// A handover that was over before 8x8 had told of its first queuing: no event of it is known by which to tell old from new.
+#[test]
+fn the_first_queuing_told_late_does_not_speak_for_the_words() {
+    let over = Walk::to(State::Queued).and(end()).handover;
+    let mut walk = Walk::new();
+    walk.handover = over.reopened(words(&["Hello"]), Vec::new(), START);
+    let walk = walk.and(queued(-5)).and(joined("ada", -4));
+    assert_eq!(walk.state(), State::Creating);
+    assert_eq!(walk.and(queued(5)).state(), State::Queued);
+}
+
 #[test]
 fn an_end_is_one_when_8x8_says_so_or_somebody_had_come() {
     let asked = Walk::reopened().and(idle(30)).after(Duration::from_secs(10));
