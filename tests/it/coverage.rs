@@ -1,63 +1,68 @@
-//! `docs/coverage.md` says which test shows what. Every row is there, and every test it names exists.
+//! Three documents say which test shows what. Every row is there, and every test they name exists.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const TABLES: &str = "docs/coverage.md";
+/// Operations of the Chat Gateway but the two that look internal, what the user's documents ask for, and the traps.
+const COVERAGE: (&str, &[(&str, u8)]) = (
+    "docs/coverage.md",
+    &[("op ", 32), ("A", 16), ("C", 11), ("E", 6), ("W", 19), ("T", 40)],
+);
+/// The faults it is tried against, and the invariants.
+const RELIABILITY: (&str, &[(&str, u8)]) = ("docs/reliability.md", &[("", 33), ("I", 8)]);
+/// The ways in and out, the attacks, and the rules of what may be called.
+const SECURITY: (&str, &[(&str, u8)]) = ("docs/security.md", &[("E", 9), ("S", 25), ("N", 6)]);
+
+const DOCUMENTS: [(&str, &[(&str, u8)]); 3] = [COVERAGE, RELIABILITY, SECURITY];
 
 #[test]
 fn every_demand_has_its_row() {
-    let found: BTreeSet<String> = rows().into_iter().map(|(id, _)| id).collect();
-    let missing: Vec<String> = demands().into_iter().filter(|id| !found.contains(id)).collect();
-    assert!(missing.is_empty(), "{TABLES} has no row for {missing:?}");
+    for (document, demands) in DOCUMENTS {
+        let rows = rows(document, demands);
+        let found: BTreeSet<&str> = rows.iter().map(|(id, _)| id.as_str()).collect();
+        let missing: Vec<String> = ids(demands).filter(|id| !found.contains(id.as_str())).collect();
+        assert!(missing.is_empty(), "{document} has no row for {missing:?}");
+    }
 }
 
 #[test]
 fn every_row_names_a_test_or_says_why_not() {
-    for (id, answer) in rows() {
-        let says_why = answer.split_whitespace().count() > 3;
-        assert!(!tests_in(&answer).is_empty() || says_why, "{TABLES}, {id}: {answer}");
-    }
-}
-
-#[test]
-fn every_test_it_names_exists() {
-    let known = functions();
-    for (id, answer) in rows() {
-        for test in tests_in(&answer) {
-            assert!(known.contains(&test), "{TABLES}, {id}: there is no test {test}");
+    for (document, demands) in DOCUMENTS {
+        for (id, answer) in rows(document, demands) {
+            let says_why = answer.split_whitespace().count() > 3;
+            assert!(!tests_in(&answer).is_empty() || says_why, "{document}, {id}: {answer}");
         }
     }
 }
 
-/// Operations of the Chat Gateway but the two that look internal, what the user's documents ask for, and the traps.
-fn demands() -> Vec<String> {
-    let numbered = |letter: &str, last: u8| (1..=last).map(move |n| format!("{letter}{n}")).collect::<Vec<_>>();
-    [
-        numbered("op ", 32),
-        numbered("A", 16),
-        numbered("C", 11),
-        numbered("E", 6),
-        numbered("W", 19),
-        numbered("T", 40),
-    ]
-    .concat()
+#[test]
+fn every_test_they_name_exists() {
+    let known = functions();
+    for (document, demands) in DOCUMENTS {
+        for (id, answer) in rows(document, demands) {
+            for test in tests_in(&answer) {
+                assert!(known.contains(&test), "{document}, {id}: there is no test {test}");
+            }
+        }
+    }
 }
 
-/// The first and the last cell of each row.
-fn rows() -> Vec<(String, String)> {
-    let text = fs::read_to_string(root().join(TABLES)).unwrap();
-    let cells = |line: &str| -> Vec<String> {
-        let inner = line.trim().trim_matches('|');
-        inner.split('|').map(|cell| cell.trim().to_owned()).collect()
-    };
-    text.lines()
-        .filter(|line| line.starts_with('|') && !line.starts_with("|---"))
-        .map(cells)
-        .map(|cells| (cells[0].clone(), cells[cells.len() - 1].clone()))
-        .filter(|(id, _)| id.chars().any(|c| c.is_ascii_digit()))
-        .collect()
+fn ids(demands: &[(&str, u8)]) -> impl Iterator<Item = String> {
+    let numbered = |(prefix, last): &(&str, u8)| (1..=*last).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>();
+    demands.iter().flat_map(numbered).collect::<Vec<_>>().into_iter()
+}
+
+/// The id and the other cells of each row that is asked for.
+fn rows(document: &str, demands: &[(&str, u8)]) -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join(document)).unwrap();
+    let asked: BTreeSet<String> = ids(demands).collect();
+    let rows = text.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|line| {
+        let (id, rest) = line.trim().trim_matches('|').split_once('|')?;
+        Some((id.trim().to_owned(), rest.trim().to_owned()))
+    });
+    cells.filter(|(id, _)| asked.contains(id)).collect()
 }
 
 /// Names such as `flows::a_handover_goes_through`.
@@ -72,7 +77,7 @@ fn tests_in(answer: &str) -> Vec<String> {
 /// Names of functions that are tests, wherever they stand.
 fn functions() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["src", "tests/it"] {
+    for folder in ["src", "tests"] {
         collect(&root().join(folder), &mut names);
     }
     names
