@@ -62,7 +62,7 @@ impl Callback<'_> {
         let Some(content) = self.content(bot) else {
             return Answer::fault(Fault::Unsendable);
         };
-        let Ok(mut headers) = self.headers(bot, &content, clock.now()) else {
+        let Ok(mut headers) = self.headers(bot, &content, clock.wall()) else {
             return Answer::fault(Fault::Unsendable);
         };
         let policy = &bot.delivery.policy;

@@ -95,7 +95,7 @@ impl WebhookRoute {
                 .vouch(headers, body, (account, issued), state.clock.now());
         }
         self.second_factor.bearer(headers, issued)?;
-        self.verifier.verify(headers, body, state.clock.now()).await
+        self.verifier.verify(headers, body, state.clock.wall()).await
     }
 
     /// 8x8's own, where somebody is to get the webhook as it came.

@@ -44,7 +44,7 @@ pub(super) async fn checks(doctor: &Doctor<'_>, name: &TenantName, tenant: &Tena
         }
     };
     let mut checks = Vec::new();
-    match gateway.clock_ahead(|| doctor.clock.now()).await {
+    match gateway.clock_ahead(|| doctor.clock.wall()).await {
         Ok(ahead) => {
             checks.push(Check::ok("8x8-access", "8x8 takes the API key for this tenant"));
             checks.push(clock(ahead, tenant.webhook.max_age));
