@@ -34,10 +34,12 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
+use crate::store::FailedPage;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
+use crate::store::HeldUp;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -45,7 +47,10 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Recover;
+use crate::store::Recovered;
 use crate::store::Registration;
+use crate::store::Resent;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -208,6 +213,7 @@ impl Store for FakeStore {
                 callback_url: None,
                 attempts: entry.attempts,
                 first_attempt_at: entry.first_attempt_at,
+                replay: false,
             });
         }
         Ok(claimed)
@@ -291,6 +297,21 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn release_key(&self, _: &BotName, _: &str, _: &str) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn failed_deliveries(&self, _: &BotName, _: Option<&EventId>, _: usize) -> Result<FailedPage, StoreError> {
+        panic!("not asked")
+    }
+    async fn resend(&self, _: &BotName, _: &EventId, _: Timestamp) -> Result<Option<Resent>, StoreError> {
+        panic!("not asked")
+    }
+    async fn recover(&self, _: Recover) -> Result<Recovered, StoreError> {
+        panic!("not asked")
+    }
+    async fn held_up(&self, _: Timestamp, _: Option<HeldUp>, _: usize) -> Result<Vec<HeldUp>, StoreError> {
+        panic!("not asked")
+    }
+    async fn caught_up(&self, _: Timestamp, _: Option<HandoverId>, _: usize) -> Result<Vec<HandoverId>, StoreError> {
         panic!("not asked")
     }
     async fn tenant_state(&self, _: &TenantName) -> Result<TenantState, StoreError> {

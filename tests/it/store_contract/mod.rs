@@ -13,6 +13,7 @@ mod lanes;
 mod pages;
 mod past;
 mod pruning;
+mod redelivery;
 mod stand;
 mod steps;
 mod tenants;
