@@ -55,6 +55,7 @@ pub use redelivery::FailedPage;
 pub use redelivery::HeldUp;
 pub use redelivery::Recover;
 pub use redelivery::Recovered;
+pub use redelivery::Redelivery;
 pub use redelivery::Resent;
 pub use settings::StoreSettings;
 pub use tenant_state::Heard;

@@ -22,7 +22,6 @@ use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
-use crate::domain::EventId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
@@ -42,12 +41,10 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
-use crate::store::FailedPage;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
-use crate::store::HeldUp;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -55,10 +52,8 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
-use crate::store::Recover;
-use crate::store::Recovered;
+use crate::store::Redelivery;
 use crate::store::Registration;
-use crate::store::Resent;
 use crate::store::Settlement;
 use crate::store::StoreError;
 use crate::store::Target;
@@ -66,7 +61,7 @@ use crate::store::TenantState;
 use crate::store::Timeline;
 
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Redelivery + Send + Sync {
     /// Live handovers, those with open calls, the open calls, and the conversations that have unplaced events.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
@@ -158,36 +153,6 @@ pub trait Store: Send + Sync {
     /// Ends claims. For each settlement, in their order: whether its claim still held, and the lane has more to deliver
     /// at once.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError>;
-
-    /// A bot's failed deliveries, newest event first: those before an event, when one is given.
-    async fn failed_deliveries(
-        &self,
-        bot: &BotName,
-        before: Option<&EventId>,
-        limit: usize,
-    ) -> Result<FailedPage, StoreError>;
-
-    /// Has an event of this bot's posted again beside its lane, after those of its handover that were asked for before and
-    /// are older, and lets a lane that the bot stopped go on. What is on its way already stays as it is. `None` when the
-    /// bot was never to be given such an event.
-    async fn resend(&self, bot: &BotName, event: &EventId, now: Timestamp) -> Result<Option<Resent>, StoreError>;
-
-    /// The same for the bot's failed deliveries of a time, a slice of them: a handover's together and in their order. None
-    /// when there are no more.
-    async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError>;
-
-    /// Lanes of handovers with an agent in which something said by or before `before` waits, and from which nothing has
-    /// gone since then; those whose agent knows are left out. Longest held up first, from after `after` on.
-    async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError>;
-
-    /// Handovers whose agent knows, and that are over, or whose last attempt was good and where nothing said by or before
-    /// `before` waits. By their ids, from after `after` on.
-    async fn caught_up(
-        &self,
-        before: Timestamp,
-        after: Option<HandoverId>,
-        limit: usize,
-    ) -> Result<Vec<HandoverId>, StoreError>;
 
     /// What is kept of a tenant; empty for one that nothing is known of.
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError>;

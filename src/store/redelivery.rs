@@ -2,10 +2,47 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use crate::domain::BotName;
 use crate::domain::EventId;
 use crate::domain::HandoverId;
 use crate::domain::Timestamp;
+use crate::store::StoreError;
+
+/// The part of the store's contract that is about what does not get through.
+#[async_trait]
+pub trait Redelivery: Send + Sync {
+    /// A bot's failed deliveries, newest event first: those before an event, when one is given.
+    async fn failed_deliveries(
+        &self,
+        bot: &BotName,
+        before: Option<&EventId>,
+        limit: usize,
+    ) -> Result<FailedPage, StoreError>;
+
+    /// Has an event of this bot's posted again beside its lane, after those of its handover that were asked for before and
+    /// are older, and lets a lane that the bot stopped go on. What is on its way already stays as it is. `None` when the
+    /// bot was never to be given such an event.
+    async fn resend(&self, bot: &BotName, event: &EventId, now: Timestamp) -> Result<Option<Resent>, StoreError>;
+
+    /// The same for the bot's failed deliveries of a time, a slice of them: a handover's together and in their order. None
+    /// when there are no more.
+    async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError>;
+
+    /// Lanes of handovers with an agent in which something said by or before `before` waits, and from which nothing has
+    /// gone since then; those whose agent knows are left out. Longest held up first, from after `after` on.
+    async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError>;
+
+    /// Handovers whose agent knows, and that are over, or whose last attempt was good and where nothing said by or before
+    /// `before` waits. By their ids, from after `after` on.
+    async fn caught_up(
+        &self,
+        before: Timestamp,
+        after: Option<HandoverId>,
+        limit: usize,
+    ) -> Result<Vec<HandoverId>, StoreError>;
+}
 
 /// An event that left its lane undelivered and is not tried any more; or the head of a lane that its bot stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

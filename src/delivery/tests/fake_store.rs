@@ -49,6 +49,7 @@ use crate::store::Loaded;
 use crate::store::Opened;
 use crate::store::Recover;
 use crate::store::Recovered;
+use crate::store::Redelivery;
 use crate::store::Registration;
 use crate::store::Resent;
 use crate::store::Settlement;
@@ -299,21 +300,6 @@ impl Store for FakeStore {
     async fn release_key(&self, _: &BotName, _: &str, _: &str) -> Result<(), StoreError> {
         panic!("not asked")
     }
-    async fn failed_deliveries(&self, _: &BotName, _: Option<&EventId>, _: usize) -> Result<FailedPage, StoreError> {
-        panic!("not asked")
-    }
-    async fn resend(&self, _: &BotName, _: &EventId, _: Timestamp) -> Result<Option<Resent>, StoreError> {
-        panic!("not asked")
-    }
-    async fn recover(&self, _: Recover) -> Result<Recovered, StoreError> {
-        panic!("not asked")
-    }
-    async fn held_up(&self, _: Timestamp, _: Option<HeldUp>, _: usize) -> Result<Vec<HeldUp>, StoreError> {
-        panic!("not asked")
-    }
-    async fn caught_up(&self, _: Timestamp, _: Option<HandoverId>, _: usize) -> Result<Vec<HandoverId>, StoreError> {
-        panic!("not asked")
-    }
     async fn tenant_state(&self, _: &TenantName) -> Result<TenantState, StoreError> {
         panic!("not asked")
     }
@@ -351,6 +337,25 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn ping(&self) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+}
+
+#[async_trait]
+impl Redelivery for FakeStore {
+    async fn failed_deliveries(&self, _: &BotName, _: Option<&EventId>, _: usize) -> Result<FailedPage, StoreError> {
+        panic!("not asked")
+    }
+    async fn resend(&self, _: &BotName, _: &EventId, _: Timestamp) -> Result<Option<Resent>, StoreError> {
+        panic!("not asked")
+    }
+    async fn recover(&self, _: Recover) -> Result<Recovered, StoreError> {
+        panic!("not asked")
+    }
+    async fn held_up(&self, _: Timestamp, _: Option<HeldUp>, _: usize) -> Result<Vec<HeldUp>, StoreError> {
+        panic!("not asked")
+    }
+    async fn caught_up(&self, _: Timestamp, _: Option<HandoverId>, _: usize) -> Result<Vec<HandoverId>, StoreError> {
         panic!("not asked")
     }
 }

@@ -20,6 +20,7 @@ mod messages;
 mod own_keys;
 mod prune;
 mod readers;
+mod redeliveries;
 mod redelivery;
 mod settle;
 mod store;

@@ -108,6 +108,7 @@ pub(super) fn resend(
         }
         Some("aside" | "waiting") => {
             execute(db, HURRY_ASIDE, params![event.as_str(), now.as_millis()])?;
+            go_on(db, &handover, now)?;
         }
         Some(_) | None => {
             execute(db, WAIT, params![event.as_str(), now.as_millis()])?;

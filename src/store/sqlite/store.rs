@@ -11,7 +11,6 @@ use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
-use crate::domain::EventId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
@@ -31,12 +30,10 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
-use crate::store::FailedPage;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
-use crate::store::HeldUp;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -44,10 +41,7 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
-use crate::store::Recover;
-use crate::store::Recovered;
 use crate::store::Registration;
-use crate::store::Resent;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -68,7 +62,6 @@ use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
-use crate::store::sqlite::held;
 use crate::store::sqlite::history;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
@@ -78,7 +71,6 @@ use crate::store::sqlite::messages;
 use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::readers::Readers;
-use crate::store::sqlite::redelivery;
 use crate::store::sqlite::settle;
 use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::timeline;
@@ -90,7 +82,7 @@ use crate::store::sqlite::writer::Wrote;
 /// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
 /// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
 pub struct SqliteStore {
-    writer: Writer,
+    pub(super) writer: Writer,
     readers: Readers,
     checkpointer: Checkpointer,
     claims: Claims,
@@ -135,7 +127,7 @@ impl SqliteStore {
         self.writer.close();
     }
 
-    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -319,43 +311,6 @@ impl Store for SqliteStore {
         let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
         let free = move |committed: bool| after.end_settling(&told.take(), committed);
         self.writer.write_then(settle, free).await
-    }
-
-    async fn failed_deliveries(
-        &self,
-        bot: &BotName,
-        before: Option<&EventId>,
-        limit: usize,
-    ) -> Result<FailedPage, StoreError> {
-        let (bot, before) = (bot.clone(), before.cloned());
-        self.read(move |db| redelivery::failed_deliveries(db, &bot, before.as_ref(), limit))
-            .await
-    }
-
-    async fn resend(&self, bot: &BotName, event: &EventId, now: Timestamp) -> Result<Option<Resent>, StoreError> {
-        let (bot, event) = (bot.clone(), event.clone());
-        let resend = move |db: &Connection| redelivery::resend(db, &bot, &event, now).map(Wrote::Keep);
-        self.writer.write(resend).await
-    }
-
-    async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError> {
-        let put_back = move |db: &Connection| redelivery::recover(db, &recover).map(Wrote::Keep);
-        self.writer.write(put_back).await
-    }
-
-    async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError> {
-        self.read(move |db| held::held_up(db, before, after.as_ref(), limit))
-            .await
-    }
-
-    async fn caught_up(
-        &self,
-        before: Timestamp,
-        after: Option<HandoverId>,
-        limit: usize,
-    ) -> Result<Vec<HandoverId>, StoreError> {
-        self.read(move |db| held::caught_up(db, before, after.as_ref(), limit))
-            .await
     }
 
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {

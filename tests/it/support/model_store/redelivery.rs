@@ -1,5 +1,6 @@
 //! The model's failed deliveries and what is asked for again, and its lanes that are held up.
 
+use async_trait::async_trait;
 use handover_gateway::domain::BotName;
 use handover_gateway::domain::EventId;
 use handover_gateway::domain::EventType;
@@ -11,8 +12,11 @@ use handover_gateway::store::FailedPage;
 use handover_gateway::store::HeldUp;
 use handover_gateway::store::Recover;
 use handover_gateway::store::Recovered;
+use handover_gateway::store::Redelivery;
 use handover_gateway::store::Resent;
+use handover_gateway::store::StoreError;
 
+use crate::support::model_store::ModelStore;
 use crate::support::model_store::model::Delivery;
 use crate::support::model_store::model::Logged;
 use crate::support::model_store::model::Model;
@@ -66,6 +70,7 @@ impl Model {
             if delivery.status == Status::Aside {
                 delivery.due_at = delivery.due_at.min(now);
             }
+            self.go_on(id, now);
         } else {
             self.wait(&logged, bot, now);
             self.go_on(id, now);
@@ -194,5 +199,38 @@ impl Model {
             let waits = logged.handover == *id && logged.deliver && logged.event.sequence > head;
             waits && logged.event.kind == EventType::MessageCreated && logged.event.at <= before
         })
+    }
+}
+
+#[async_trait]
+impl Redelivery for ModelStore {
+    async fn failed_deliveries(
+        &self,
+        bot: &BotName,
+        before: Option<&EventId>,
+        limit: usize,
+    ) -> Result<FailedPage, StoreError> {
+        Ok(self.lock().failed_deliveries(bot, before, limit))
+    }
+
+    async fn resend(&self, bot: &BotName, event: &EventId, now: Timestamp) -> Result<Option<Resent>, StoreError> {
+        Ok(self.lock().resend(bot, event, now))
+    }
+
+    async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError> {
+        Ok(self.lock().recover(&recover))
+    }
+
+    async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError> {
+        Ok(self.lock().held_up(before, after.as_ref(), limit))
+    }
+
+    async fn caught_up(
+        &self,
+        before: Timestamp,
+        after: Option<HandoverId>,
+        limit: usize,
+    ) -> Result<Vec<HandoverId>, StoreError> {
+        Ok(self.lock().caught_up(before, after.as_ref(), limit))
     }
 }

@@ -10,7 +10,6 @@ use handover_gateway::domain::BotName;
 use handover_gateway::domain::CallRecord;
 use handover_gateway::domain::ConversationId;
 use handover_gateway::domain::EventContext;
-use handover_gateway::domain::EventId;
 use handover_gateway::domain::Handover;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::MessageId;
@@ -32,12 +31,10 @@ use handover_gateway::store::DueLane;
 use handover_gateway::store::EventPage;
 use handover_gateway::store::Exchange;
 use handover_gateway::store::Exchanged;
-use handover_gateway::store::FailedPage;
 use handover_gateway::store::Grant;
 use handover_gateway::store::HandoverFilter;
 use handover_gateway::store::HandoverPage;
 use handover_gateway::store::Heard;
-use handover_gateway::store::HeldUp;
 use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Kept;
@@ -45,10 +42,7 @@ use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::KeptWebhook;
 use handover_gateway::store::Loaded;
 use handover_gateway::store::Opened;
-use handover_gateway::store::Recover;
-use handover_gateway::store::Recovered;
 use handover_gateway::store::Registration;
-use handover_gateway::store::Resent;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
 use handover_gateway::store::StoreError;
@@ -68,7 +62,7 @@ impl ModelStore {
         self.lock().claims.clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Model> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Model> {
         self.0.lock().unwrap()
     }
 
@@ -351,36 +345,6 @@ impl Store for ModelStore {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
         let mut model = self.lock();
         Ok(settlements.iter().map(|settlement| model.settle(settlement)).collect())
-    }
-
-    async fn failed_deliveries(
-        &self,
-        bot: &BotName,
-        before: Option<&EventId>,
-        limit: usize,
-    ) -> Result<FailedPage, StoreError> {
-        Ok(self.lock().failed_deliveries(bot, before, limit))
-    }
-
-    async fn resend(&self, bot: &BotName, event: &EventId, now: Timestamp) -> Result<Option<Resent>, StoreError> {
-        Ok(self.lock().resend(bot, event, now))
-    }
-
-    async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError> {
-        Ok(self.lock().recover(&recover))
-    }
-
-    async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError> {
-        Ok(self.lock().held_up(before, after.as_ref(), limit))
-    }
-
-    async fn caught_up(
-        &self,
-        before: Timestamp,
-        after: Option<HandoverId>,
-        limit: usize,
-    ) -> Result<Vec<HandoverId>, StoreError> {
-        Ok(self.lock().caught_up(before, after.as_ref(), limit))
     }
 
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {
