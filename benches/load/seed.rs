@@ -146,6 +146,7 @@ fn backlog(mut handover: Handover, events: usize, now: Timestamp) -> Commit {
         message: None,
         receipt: None,
         claim: None,
+        agent_knows: None,
     }
 }
 

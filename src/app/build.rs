@@ -17,15 +17,18 @@ use crate::clock::Clock;
 use crate::delivery::BotDelivery;
 use crate::delivery::CallbackAuth;
 use crate::delivery::CallbackFormat;
+use crate::delivery::DeliverySettings;
 use crate::delivery::RosterError;
 use crate::delivery::SigningKey;
 use crate::delivery::SigningKeyError;
 use crate::domain::BotName;
+use crate::domain::EventType;
 use crate::domain::TenantName;
 use crate::handovers::AgentNames;
 use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::NoticeSettings;
 use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
 use crate::oauth::Grant;
@@ -178,6 +181,7 @@ pub(super) fn bots(
             channel_id: bot.channel_id.clone(),
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
+            hears_messages: hears_messages(bot),
             fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
             format: format(bot.format),
             duplicate: duplicate(bot.duplicate),
@@ -192,6 +196,14 @@ pub(super) fn bots(
         bots.insert(name.clone(), Arc::new(bot));
     }
     Ok(bots)
+}
+
+pub(super) fn notices(delivery: &DeliverySettings) -> NoticeSettings {
+    NoticeSettings {
+        after: delivery.notify_agent_after,
+        text: delivery.notify_agent_text.clone(),
+        over_text: delivery.notify_agent_over_text.clone(),
+    }
 }
 
 pub(crate) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
@@ -238,6 +250,12 @@ fn auth(settings: &BotAuthSettings) -> CallbackAuth {
             login().map_or(CallbackAuth::None, |login| CallbackAuth::OAuth(Box::new(login)))
         }
     }
+}
+
+/// A bot that gets 8x8's webhooks gets all of them.
+fn hears_messages(bot: &BotSettings) -> bool {
+    let is_chosen = bot.events.is_empty() || bot.events.contains(&EventType::MessageCreated);
+    is_chosen || bot.format == BotFormat::Passthrough
 }
 
 const fn format(setting: BotFormat) -> CallbackFormat {

@@ -127,7 +127,7 @@ impl Gateway {
             drain_delay: settings.server.drain_delay,
             grace: settings.server.shutdown_grace,
         };
-        gateway.run(&handovers, dispatcher, watch, settings.store.retention);
+        gateway.run(&handovers, dispatcher, watch, &settings);
         gateway.listen(public, admin, routers, settings.server.max_connections);
         gateway.readiness.started();
         gateway.announce(&settings, live);
@@ -173,7 +173,7 @@ impl Gateway {
         all_ended && !failed
     }
 
-    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, retention: Duration) {
+    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, settings: &Settings) {
         let stop = || self.supervisor.stop_token();
         self.supervisor.start("tenants", watch.run(stop()));
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
@@ -183,8 +183,13 @@ impl Gateway {
             .start("queue news", Arc::clone(handovers).run_queue_news(stop()));
         self.supervisor
             .start("agent names", Arc::clone(handovers).run_agent_names(stop()));
+        self.supervisor.start(
+            "retention",
+            Arc::clone(handovers).run_retention(settings.store.retention, stop()),
+        );
+        let notices = build::notices(&settings.delivery);
         self.supervisor
-            .start("retention", Arc::clone(handovers).run_retention(retention, stop()));
+            .start("agent notices", Arc::clone(handovers).run_notices(notices, stop()));
         let (broken, stop) = (self.store.broken(), stop());
         self.supervisor.start("store", async move {
             tokio::select! {

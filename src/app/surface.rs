@@ -67,6 +67,7 @@ pub(super) struct Routers {
 impl Surface<'_> {
     pub(super) fn routers(self, mut registry: Registry, readiness: &Readiness) -> Result<Routers, BuildError> {
         let metrics = HttpMetrics::new(&mut registry);
+        self.handovers.notice_metrics().register(&mut registry);
         let webhooks = WebhookState {
             routes: Arc::new(self.webhook_routes()?),
             handovers: Arc::clone(self.handovers),

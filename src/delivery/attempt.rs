@@ -56,6 +56,7 @@ pub(crate) enum Left {
 pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> Ended {
     let place = match claimed.target {
         Target::Lane(_) => Place::Head,
+        Target::Aside(_) if claimed.replay => Place::Replay,
         Target::Aside(_) => Place::Aside,
     };
     let started_at = means.clock.now();
@@ -64,9 +65,10 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
         event: &claimed.event,
         context: &claimed.context,
         marks: Marks {
-            late: place == Place::Aside,
+            late: place != Place::Head,
         },
         attempt: claimed.attempts.saturating_add(1),
+        replay: claimed.replay,
         webhook: webhook.as_ref(),
     };
     let answer = bounded(&callback, &bot, claimed.callback_url.as_deref(), &means).await;
@@ -98,6 +100,7 @@ pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) ->
         context: &offer.context,
         marks: Marks::default(),
         attempt: 1,
+        replay: false,
         webhook: offer.webhook.as_ref(),
     };
     let answer = bounded(&callback, &bot, offer.callback_url.as_deref(), &means).await;

@@ -37,6 +37,7 @@ const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature
 const HANDOVER_ID: HeaderName = HeaderName::from_static("handover-id");
 const HANDOVER_SEQUENCE: HeaderName = HeaderName::from_static("handover-sequence");
 const HANDOVER_ATTEMPT: HeaderName = HeaderName::from_static("handover-attempt");
+const HANDOVER_REPLAY: HeaderName = HeaderName::from_static("handover-replay");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One event, to be posted to one address.
@@ -47,6 +48,8 @@ pub(crate) struct Callback<'a> {
     pub(crate) marks: Marks,
     /// Counted from 1.
     pub(crate) attempt: u32,
+    /// Somebody asked for it again.
+    pub(crate) replay: bool,
     /// What is passed on in the event's place, where it stands for a webhook.
     pub(crate) webhook: Option<&'a KeptWebhook>,
 }
@@ -117,6 +120,9 @@ impl Callback<'_> {
         headers.insert(HANDOVER_ID, HeaderValue::from_str(self.context.handover.as_str())?);
         headers.insert(HANDOVER_SEQUENCE, HeaderValue::from(self.event.sequence));
         headers.insert(HANDOVER_ATTEMPT, HeaderValue::from(self.attempt));
+        if self.replay {
+            headers.insert(HANDOVER_REPLAY, HeaderValue::from_static("1"));
+        }
         headers.insert(TRACEPARENT, HeaderValue::try_from(traceparent())?);
         Ok(headers)
     }

@@ -251,6 +251,9 @@ impl Dispatcher {
             Some(bot) if !bot.delivery.wants(claimed.event.kind) => self.spare(claimed, Verdict::Done),
             Some(bot) if claimed.callback_url.is_some() || bot.delivery.callback_url.is_some() => {
                 self.metrics.started();
+                if claimed.replay {
+                    self.metrics.replayed();
+                }
                 self.attempts
                     .spawn(attempt::logged(claimed, Arc::clone(bot), self.means.clone()));
             }
@@ -324,6 +327,9 @@ impl Dispatcher {
         for ((bot, settlement), more) in settled.into_iter().zip(more) {
             if matches!(settlement.verdict, Verdict::Failed { .. }) {
                 self.metrics.failed();
+            }
+            if matches!(settlement.target, Target::Aside(_)) {
+                self.survey.hurry(self.means.clock.now());
             }
             let next = if more { Next::More } else { Next::Nothing };
             if let Some(offer) = self.board.settled(&bot, settlement, next) {

@@ -18,6 +18,7 @@ pub struct DeliveryMetrics {
     attempts: Family<Labels, Counter>,
     in_flight: Gauge,
     failed: Counter,
+    replays: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,6 +49,11 @@ impl DeliveryMetrics {
             "Events that were given up and became failed deliveries",
             metrics.failed.clone(),
         );
+        registry.register(
+            "delivery_replays",
+            "Callbacks made because somebody asked for an event again",
+            metrics.replays.clone(),
+        );
         metrics
     }
 
@@ -63,6 +69,10 @@ impl DeliveryMetrics {
             (false, Some(_)) => Outcome::Silent,
         };
         self.attempts.get_or_create(&Labels { outcome }).inc();
+    }
+
+    pub(crate) fn replayed(&self) {
+        self.replays.inc();
     }
 
     pub(crate) fn failed(&self) {
@@ -93,12 +103,14 @@ mod tests {
         metrics.started();
         metrics.ended(Answer::fault(Fault::Timeout));
         metrics.failed();
+        metrics.replayed();
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "delivery_attempts_total{outcome=\"silent\"} 1",
             "delivery_in_flight 0",
             "delivery_failed_total 1",
+            "delivery_replays_total 1",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -35,6 +35,8 @@ pub(crate) enum Place {
     Head,
     /// Beside its lane.
     Aside,
+    /// Beside its lane because somebody asked: all that was asked for after it waits for it.
+    Replay,
 }
 
 /// `jitter` is a random number from 0 to 1, so that lanes that failed together do not come back together.
@@ -52,14 +54,14 @@ pub(crate) fn judge(
         return match tried.place {
             Place::Head => Verdict::Stop,
             // Its lane went on without it and is stopped by its own answer.
-            Place::Aside => Verdict::Failed { reason: "gone" },
+            Place::Aside | Place::Replay => Verdict::Failed { reason: "gone" },
         };
     }
     let next = now.plus(answer.retry_after.unwrap_or_else(|| wait(tried.attempt, jitter)));
     let lifecycle_deadline = tried.first_at.plus(settings.lifecycle_deadline);
     let head_deadline = tried.first_at.plus(settings.head_deadline);
     match (tried.place, tried.class) {
-        (Place::Head, _) if now < head_deadline => Verdict::Again {
+        (Place::Head | Place::Replay, _) if now < head_deadline => Verdict::Again {
             at: next.min(head_deadline),
         },
         (Place::Head, EventClass::Lifecycle) if now < lifecycle_deadline => Verdict::Aside {
@@ -68,7 +70,7 @@ pub(crate) fn judge(
         (Place::Aside, _) if now < lifecycle_deadline => Verdict::Again {
             at: next.min(lifecycle_deadline),
         },
-        (Place::Head | Place::Aside, _) => Verdict::Failed {
+        (Place::Head | Place::Aside | Place::Replay, _) => Verdict::Failed {
             reason: "not-accepted-in-time",
         },
     }
@@ -184,6 +186,26 @@ mod tests {
         let just_before = Duration::from_millis(299_999);
         let at = START.plus(late);
         assert_eq!(after(status(500), &lifecycle, just_before), Verdict::Again { at });
+    }
+
+    #[test]
+    fn what_was_asked_for_again_holds_up_the_rest_of_it_no_longer_than_a_head_its_lane() {
+        for class in [EventClass::Lifecycle, EventClass::Conversational] {
+            let replay = tried(9, class, Place::Replay);
+            let deadline = Duration::from_mins(5);
+            let just_before = Duration::from_millis(299_999);
+            assert_eq!(
+                after(status(500), &replay, just_before),
+                Verdict::Again {
+                    at: START.plus(deadline)
+                }
+            );
+            assert!(matches!(after(status(500), &replay, deadline), Verdict::Failed { .. }));
+            assert_eq!(
+                after(status(410), &replay, Duration::ZERO),
+                Verdict::Failed { reason: "gone" }
+            );
+        }
     }
 
     #[test]

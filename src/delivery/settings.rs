@@ -19,6 +19,13 @@ pub struct DeliverySettings {
     /// How long a lifecycle event is retried, from its first attempt.
     #[serde(deserialize_with = "crate::setting::duration")]
     pub lifecycle_deadline: Duration,
+    /// How long the user may be without what the agent wrote before the agent is told; never when zero.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub notify_agent_after: Duration,
+    /// What the agent is told then.
+    pub notify_agent_text: String,
+    /// What the agent is told when it is over; nothing when empty.
+    pub notify_agent_over_text: String,
     /// Attempts under way at a time.
     pub max_in_flight: usize,
     pub max_in_flight_per_bot: usize,
@@ -45,6 +52,12 @@ impl Default for DeliverySettings {
             timeout: Duration::from_secs(5),
             head_deadline: Duration::from_mins(5),
             lifecycle_deadline: Duration::from_hours(24),
+            notify_agent_after: Duration::from_mins(1),
+            notify_agent_text:
+                "The user is not receiving your messages at the moment. They are kept and will be delivered as soon \
+                                as possible."
+                    .to_owned(),
+            notify_agent_over_text: "The user is receiving your messages again.".to_owned(),
             max_in_flight: 256,
             max_in_flight_per_bot: 64,
             allow_http: false,

@@ -12,6 +12,8 @@ use crate::store::StoreError;
 
 /// How often the store is asked, and how far ahead.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How soon after a delivery beside its lane.
+const SOON: Duration = Duration::from_millis(50);
 /// So many are asked for at once at least.
 const PAGE: usize = 1000;
 /// The interval grows by one of itself with so many known here.
@@ -39,6 +41,11 @@ impl Survey {
 
     pub(crate) fn next_at(&self) -> Timestamp {
         self.next_at
+    }
+
+    /// What was asked for again follows each other beside its lane: the next of it is looked for soon.
+    pub(crate) fn hurry(&mut self, now: Timestamp) {
+        self.next_at = self.next_at.min(now.plus(SOON));
     }
 
     /// The store tells again what stands in line here already, so more is asked for than is known; asking for much is done

@@ -36,6 +36,11 @@ impl Wake {
         self.call();
     }
 
+    /// To be called when something is due that is in no lane.
+    pub fn nudge(&self) {
+        self.call();
+    }
+
     /// Wakes the dispatcher without a lane.
     pub(crate) fn call(&self) {
         self.0.notify.notify_one();

@@ -51,6 +51,7 @@ impl Call {
     /// What it is called where calls are listed.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::PostMessage(part) if part.notice => "notice",
             Self::PostMessage(_) => "message",
             Self::UserLeaves { .. } => "leave",
             Self::Update { .. } => "update",
@@ -83,6 +84,9 @@ pub struct MessagePart {
     /// What is said where a file of the history cannot be had. Nobody is told the fate of a message with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<String>,
+    /// The gateway's own words to the agent. The bot is not told their fate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub notice: bool,
 }
 
 impl MessagePart {

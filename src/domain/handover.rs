@@ -116,6 +116,9 @@ pub struct Progress {
     /// What was posted in the user's name and may come back as the user's, newest last.
     #[serde(default, skip_serializing_if = "OwnWords::is_empty")]
     pub own_words: OwnWords,
+    /// The agent was told that the user is not receiving messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agent_knows: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,6 +205,7 @@ impl Handover {
             conversation_seen: None,
             hand_back: None,
             own_words: OwnWords::default(),
+            agent_knows: false,
         };
         Self {
             facts: Arc::new(facts),

@@ -1,5 +1,7 @@
 //! A message a bot posted, and how far it got.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -72,6 +74,17 @@ pub struct MessageFile {
     pub filename: Option<FileName>,
 }
 
+/// What the gateway tells the agent itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub id: MessageId,
+    pub text: String,
+    /// The text, split into what 8x8 takes at once.
+    pub parts: Vec<String>,
+    /// How long 8x8 is tried.
+    pub deadline: Duration,
+}
+
 /// The record of one posted message, made before 8x8 is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRecord {
@@ -87,6 +100,8 @@ pub struct MessageRecord {
     pub attachments: Vec<MessageFile>,
     pub status: MessageStatus,
     pub created_at: Timestamp,
+    /// The gateway's own words to the agent.
+    pub notice: bool,
 }
 
 /// Something said before the handover, as the agent was shown it.

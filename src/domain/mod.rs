@@ -68,6 +68,7 @@ pub use message::AuthorType;
 pub use message::MessageFile;
 pub use message::MessageRecord;
 pub use message::MessageStatus;
+pub use message::Notice;
 pub use message::PastMessage;
 pub use names::AccountId;
 pub use names::BotName;

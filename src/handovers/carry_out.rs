@@ -240,7 +240,7 @@ impl Handovers {
         let ticket = items.last().and_then(|item| item.ticket.as_ref());
         let told = || {
             let answered = ticket.map(Ticket::decide);
-            if part.instead.is_some() {
+            if part.instead.is_some() || part.notice {
                 return None;
             }
             // Nobody waits for a message of an earlier run: it is told by an event.

@@ -12,6 +12,9 @@ use crate::domain::PastMessage;
 use crate::domain::RawJson;
 use crate::domain::Timestamp;
 
+/// Who told the agent what neither user nor bot said.
+const GATEWAY: &str = "gateway";
+
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub at: Timestamp,
@@ -53,6 +56,8 @@ pub enum EntryOrigin {
     History,
     /// The bot posted it.
     Posted,
+    /// The gateway told the agent.
+    Notice,
     /// 8x8's event told it.
     Received,
     /// 8x8 has it, and no event told it.
@@ -79,10 +84,18 @@ impl Entry {
     pub(super) fn of_posted(message: MessageRecord, handover: &Handover) -> Self {
         Self {
             at: message.created_at,
-            origin: EntryOrigin::Posted,
+            origin: if message.notice {
+                EntryOrigin::Notice
+            } else {
+                EntryOrigin::Posted
+            },
             id: Some(message.id.to_string()),
             client_message_id: message.client_message_id,
-            author: EntryAuthor::own(message.author.as_str(), handover),
+            author: if message.notice {
+                EntryAuthor::own(GATEWAY, handover)
+            } else {
+                EntryAuthor::own(message.author.as_str(), handover)
+            },
             text: message.text.unwrap_or_default(),
             attachments: message.attachments.into_iter().map(EntryFile::posted).collect(),
             cards: message.cards,

@@ -16,6 +16,8 @@ use crate::supervisor::CutOff;
 pub enum CommandError {
     #[error("no such handover")]
     NotFound,
+    #[error("the bot was never to be given such an event")]
+    NoDelivery,
     #[error("the session has a live handover already")]
     Exists(HandoverId),
     #[error(transparent)]

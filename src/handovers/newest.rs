@@ -27,7 +27,7 @@ impl Newest {
     pub(super) fn push(&mut self, entry: Entry) {
         let place = match entry.origin {
             EntryOrigin::History => 0,
-            EntryOrigin::Posted => 1,
+            EntryOrigin::Posted | EntryOrigin::Notice => 1,
             EntryOrigin::Received => 2,
             EntryOrigin::Backfilled => 3,
         };

@@ -130,6 +130,7 @@ impl Handovers {
             cards: Vec::new(),
             attachments: Vec::new(),
             instead: None,
+            notice: false,
         };
         let now = self.parts.clock.now();
         let record = CallRecord {

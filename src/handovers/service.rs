@@ -25,6 +25,7 @@ use crate::domain::transition;
 use crate::domain::transition::Input;
 use crate::domain::transition::Refused;
 use crate::domain::transition::Transition;
+use crate::handovers::NoticeMetrics;
 use crate::handovers::Tenants;
 use crate::handovers::channels::Channels;
 use crate::handovers::deadlines::Deadlines;
@@ -32,6 +33,7 @@ use crate::handovers::inbound::Inbound;
 use crate::handovers::session_map::SessionMap;
 use crate::handovers::session_map::Slot;
 use crate::handovers::ticket::Ticket;
+use crate::store::AgentKnows;
 use crate::store::CallSettled;
 use crate::store::Commit;
 use crate::store::Committed;
@@ -70,6 +72,7 @@ pub struct Handovers {
     pub(super) started_at: Timestamp,
     pub(super) channels: Channels,
     pub(super) inbound: Inbound,
+    pub(super) notice_metrics: NoticeMetrics,
 }
 
 /// What rides along with an input into its commit.
@@ -107,6 +110,7 @@ impl Handovers {
             deadlines: Deadlines::default(),
             channels: Channels::default(),
             inbound: Inbound::default(),
+            notice_metrics: NoticeMetrics::default(),
         })
     }
 
@@ -160,7 +164,12 @@ impl Handovers {
                     return Ok(Changed::Done);
                 }
             }
-            match self.parts.store.commit(self.commit_of(&next, &along)).await? {
+            let agent_knows = news_of_agent(handover, &next);
+            let commit = Commit {
+                agent_knows,
+                ..self.commit_of(&next, &along)
+            };
+            match self.parts.store.commit(commit).await? {
                 Committed::Done => {
                     self.follow(slot, handover, next, &along);
                     return Ok(Changed::Done);
@@ -214,6 +223,7 @@ impl Handovers {
             message: next.message.clone(),
             receipt: along.receipt.clone(),
             claim: along.claim.clone(),
+            agent_knows: None,
         }
     }
 
@@ -297,5 +307,14 @@ impl Handovers {
                 _ => ephemerals.offer(context, event.clone(), callback_url),
             }
         }
+    }
+}
+
+/// Whether the agent learns that the user is not receiving messages, or that it is over.
+fn news_of_agent(before: &Handover, next: &Transition) -> Option<AgentKnows> {
+    match (before.progress.agent_knows, next.next.progress.agent_knows) {
+        (false, true) => Some(AgentKnows::Yes),
+        (true, false) => Some(AgentKnows::No),
+        (true, true) | (false, false) => None,
     }
 }

@@ -73,6 +73,8 @@ pub struct Bot {
     pub queue_id: Option<String>,
     /// Whether events go to an address of the bot's own; without one it pulls.
     pub is_called_back: bool,
+    /// Whether what agents say is among the events it wants.
+    pub hears_messages: bool,
     /// For files it names by their address.
     pub fetcher: Fetcher,
     pub format: CallbackFormat,

@@ -59,6 +59,7 @@ pub fn openapi() -> openapi::OpenApi {
         (name = "messages", description = "What the user says to the agent"),
         (name = "attachments", description = "Files, both ways"),
         (name = "events", description = "What the agent says and does, for bots that pull"),
+        (name = "deliveries", description = "What the bot did not take, once more"),
         (name = "webhooks", description = "What 8x8 calls"),
     ),
     components(schemas(Problem, ProblemCode, FieldError, Upstream, Unproven)),
@@ -115,6 +116,10 @@ problems! {
     HandBackProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, TenantNotProvisioned,
         IdempotencyInProgress, IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, RateLimited, UpstreamRejected,
         UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, StoreUnavailable, Internal;
+    ResendProblems = InvalidRequest, Unauthorized, NotFound, IdempotencyInProgress, IdempotencyMismatch, PayloadTooLarge,
+        UnsupportedMediaType, UpstreamTimeout, StoreUnavailable, Internal;
+    RecoverProblems = InvalidRequest, Unauthorized, IdempotencyInProgress, IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType,
+        UpstreamTimeout, StoreUnavailable, Internal;
     /// Of a call that changes one handover and takes an idempotency key.
     CommandProblems = InvalidRequest, Unauthorized, NotFound, HandoverEnded, HandoverNotActive, IdempotencyInProgress,
         IdempotencyMismatch, PayloadTooLarge, UnsupportedMediaType, RateLimited, UpstreamRejected, UpstreamUnauthorized,
@@ -191,6 +196,9 @@ mod tests {
             ("/v1/handovers/{id}/timeline", "get"),
             ("/v1/events", "get"),
             ("/v1/availability", "get"),
+            ("/v1/deliveries", "get"),
+            ("/v1/deliveries/{deliveryId}/resend", "post"),
+            ("/v1/recover", "post"),
         ] {
             let operation = &document["paths"][path][method];
             assert!(

@@ -15,9 +15,11 @@ use axum::response::IntoResponse as _;
 use serde::de::DeserializeOwned;
 use serde::de::IgnoredAny;
 
+use crate::domain::EventId;
 use crate::domain::HandoverId;
 use crate::http::problem::Refusal;
 use crate::http::problem::invalid;
+use crate::http::problem::no_delivery;
 use crate::http::problem::no_handover;
 use crate::http::problem::refused;
 use crate::problem::FieldError;
@@ -38,6 +40,10 @@ pub(super) struct OptionalJsonBody<T>(pub(super) JsonBody<T>);
 /// The handover in the path. What cannot be one of ours is not found.
 #[derive(Debug)]
 pub(super) struct HandoverPath(pub(super) HandoverId);
+
+/// The event in the path whose delivery is meant, likewise.
+#[derive(Debug)]
+pub(super) struct DeliveryPath(pub(super) EventId);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Refusal;
@@ -74,6 +80,16 @@ impl<S: Send + Sync> FromRequestParts<S> for HandoverPath {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let id = path.ok().and_then(|Path(text)| HandoverId::parse(&text));
         id.map(Self).ok_or_else(no_handover)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let id = path.ok().and_then(|Path(text)| EventId::parse(&text));
+        id.map(Self).ok_or_else(no_delivery)
     }
 }
 

@@ -26,6 +26,7 @@ use crate::http::api::posted;
 use crate::http::api::scheduled;
 use crate::http::key_fate::Fate;
 use crate::http::key_fate::fate;
+use crate::http::observe::request_id;
 use crate::http::problem::Refusal;
 use crate::http::problem::in_progress;
 use crate::http::problem::invalid;
@@ -47,11 +48,17 @@ pub(super) struct Call {
     method_and_path: String,
     path: String,
     key: Option<String>,
+    request_id: Option<String>,
 }
 
 impl Call {
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// What log and audit log call it by.
+    pub(super) fn request_id(&self) -> Option<String> {
+        self.request_id.clone()
     }
 
     /// The key, when it came with one.
@@ -74,6 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
             method_and_path,
             path,
             key: key_of(&parts.headers)?,
+            request_id: request_id(&parts.headers),
         })
     }
 }
@@ -103,6 +111,8 @@ pub(super) enum Makes {
     ChangeOf(HandoverId),
     /// The hand-back of this handover: 201, once 8x8 is known to have it.
     HandBack(HandoverId),
+    /// Nothing that could be told of: the call may run again.
+    Nothing,
 }
 
 /// A keyed call, ready to run.
@@ -219,9 +229,11 @@ impl Once {
                     .map(|message| posted(handover, &message.id, message.status))
                     .transpose()?
             }
+            Reference::Nothing => None,
             Reference::Handover(id) => match (state.handovers.get(&self.bot.name, id).await, &self.makes) {
                 (Err(CommandError::NotFound), _) => None,
                 (Err(error), _) => return Err(error.into()),
+                (Ok(_), Makes::Nothing) => None,
                 (Ok(handover), Makes::ChangeOf(_)) => Some(accepted(&handover)?),
                 (Ok(handover), Makes::HandBack(_)) => match handover.progress.hand_back {
                     Some(HandBack::Scheduled) => Some(scheduled(&handover)?),

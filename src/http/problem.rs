@@ -57,6 +57,7 @@ impl From<StoreError> for Refusal {
 fn of_command(error: &CommandError) -> Problem {
     match error {
         CommandError::NotFound => *no_handover(),
+        CommandError::NoDelivery => *no_delivery(),
         CommandError::Exists(id) => {
             let detail = "this botSessionId, or the conversation, has a live handover already; go on with it, or end it first";
             Problem::new(ProblemCode::HandoverExists, detail).about(id.clone())
@@ -186,6 +187,13 @@ pub(super) fn too_slow(detail: &str) -> Refusal {
 
 pub(super) fn no_handover() -> Refusal {
     refused(ProblemCode::NotFound, "this bot has no handover with this id")
+}
+
+pub(super) fn no_delivery() -> Refusal {
+    refused(
+        ProblemCode::NotFound,
+        "this bot has no delivery with this id; a delivery is called by the id of its event",
+    )
 }
 
 pub(super) fn in_progress() -> Refusal {

@@ -61,6 +61,9 @@ fn delivery(lines: &mut Lines, delivery: &DeliverySettings) {
     lines.time("delivery.timeout", delivery.timeout);
     lines.time("delivery.head_deadline", delivery.head_deadline);
     lines.time("delivery.lifecycle_deadline", delivery.lifecycle_deadline);
+    lines.time("delivery.notify_agent_after", delivery.notify_agent_after);
+    lines.add("delivery.notify_agent_text", &delivery.notify_agent_text);
+    lines.add("delivery.notify_agent_over_text", &delivery.notify_agent_over_text);
     lines.add("delivery.max_in_flight", delivery.max_in_flight);
     lines.add("delivery.max_in_flight_per_bot", delivery.max_in_flight_per_bot);
     lines.add("delivery.allow_http", delivery.allow_http);

@@ -45,6 +45,8 @@ pub struct Claimed {
     /// Attempts made so far.
     pub attempts: u32,
     pub first_attempt_at: Option<Timestamp>,
+    /// Somebody asked for it again.
+    pub replay: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +71,7 @@ pub enum Verdict {
     Aside { at: Timestamp },
     /// The event becomes a failed delivery, and the lane goes on.
     Failed { reason: &'static str },
-    /// The bot wants no more of this handover (410): the lane stops where it is.
+    /// The bot wants no more of this handover (410): the lane stops where it is, and its head is listed as failed.
     Stop,
 }
 

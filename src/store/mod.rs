@@ -1,10 +1,12 @@
 //! Where everything that was acknowledged is kept. One trait, one back end a folder.
 
+mod audit;
 mod error;
 mod grant;
 mod lane;
 mod port;
 mod records;
+mod redelivery;
 mod rows;
 mod settings;
 pub mod sqlite;
@@ -12,6 +14,11 @@ mod tenant_state;
 mod timeline;
 mod timeline_rows;
 
+pub use audit::AUDIT_AT_MOST;
+pub use audit::AUDIT_KEPT;
+pub use audit::Actor;
+pub use audit::AuditEntry;
+pub use audit::audit;
 pub use error::StoreError;
 pub use grant::Access;
 pub use grant::Exchange;
@@ -42,6 +49,14 @@ pub use records::Loaded;
 pub use records::Opened;
 pub use records::PAGE_BYTES;
 pub use records::Reference;
+pub use redelivery::AgentKnows;
+pub use redelivery::FailedDelivery;
+pub use redelivery::FailedPage;
+pub use redelivery::HeldUp;
+pub use redelivery::Recover;
+pub use redelivery::Recovered;
+pub use redelivery::Redelivery;
+pub use redelivery::Resent;
 pub use settings::StoreSettings;
 pub use tenant_state::Heard;
 pub use tenant_state::Registration;

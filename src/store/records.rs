@@ -19,6 +19,7 @@ use crate::domain::State;
 use crate::domain::Timestamp;
 use crate::domain::WebhookHeaders;
 use crate::domain::WebhookReceipt;
+use crate::store::AgentKnows;
 
 /// Everything one input changed: written together or not at all.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Commit {
     pub receipt: Option<WebhookReceipt>,
     /// The idempotency key of the call that caused it, when it had one.
     pub claim: Option<IdempotencyClaim>,
+    /// Marks the lane, where that changes.
+    pub agent_knows: Option<AgentKnows>,
 }
 
 /// A call that left its lane, and what that says of its message.
@@ -93,6 +96,8 @@ pub struct IdempotencyClaim {
 pub enum Reference {
     Handover(HandoverId),
     Message(HandoverId, MessageId),
+    /// Nothing but the call itself: one that left no answer runs again.
+    Nothing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

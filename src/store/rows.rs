@@ -77,6 +77,7 @@ pub(super) struct MessageRow {
     pub(super) status: String,
     pub(super) created_at: i64,
     pub(super) attachments: Option<String>,
+    pub(super) notice: bool,
 }
 
 pub(super) struct IdempotencyRow {
@@ -163,14 +164,18 @@ pub(super) fn message(row: MessageRow) -> Result<MessageRecord, StoreError> {
         request_sha256: row.request_sha256,
         text: row.text,
         created_at: Timestamp::from_millis(row.created_at),
+        notice: row.notice,
     })
 }
 
 pub(super) fn idempotency(row: IdempotencyRow) -> Result<IdempotencyRecord, StoreError> {
-    let handover = handover_id(row.handover, Place("idempotency", "handover"))?;
-    let reference = match row.message {
-        None => Reference::Handover(handover),
-        Some(text) => {
+    let handover = (!row.handover.is_empty())
+        .then(|| handover_id(row.handover, Place("idempotency", "handover")))
+        .transpose()?;
+    let reference = match (handover, row.message) {
+        (None, _) => Reference::Nothing,
+        (Some(handover), None) => Reference::Handover(handover),
+        (Some(handover), Some(text)) => {
             let message = MessageId::parse(&text).ok_or_else(|| Place("idempotency", "message").wrong(&text))?;
             Reference::Message(handover, message)
         }

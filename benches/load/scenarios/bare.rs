@@ -206,5 +206,6 @@ fn next(handover: &mut Handover) -> Commit {
         message: None,
         receipt: Some(receipt),
         claim: None,
+        agent_knows: None,
     }
 }

@@ -24,6 +24,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -33,10 +34,12 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
+use crate::store::FailedPage;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
 use crate::store::Heard;
+use crate::store::HeldUp;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::Kept;
@@ -44,7 +47,11 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Recover;
+use crate::store::Recovered;
+use crate::store::Redelivery;
 use crate::store::Registration;
+use crate::store::Resent;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -207,6 +214,7 @@ impl Store for FakeStore {
                 callback_url: None,
                 attempts: entry.attempts,
                 first_attempt_at: entry.first_attempt_at,
+                replay: false,
             });
         }
         Ok(claimed)
@@ -319,7 +327,35 @@ impl Store for FakeStore {
     async fn link_key(&self, _: [u8; 32]) -> Result<[u8; 32], StoreError> {
         panic!("not asked")
     }
+    async fn append_audit(&self, _: AuditEntry) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn audit_log(&self, _: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        panic!("not asked")
+    }
+    async fn prune_audit(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
+        panic!("not asked")
+    }
     async fn ping(&self) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+}
+
+#[async_trait]
+impl Redelivery for FakeStore {
+    async fn failed_deliveries(&self, _: &BotName, _: Option<&EventId>, _: usize) -> Result<FailedPage, StoreError> {
+        panic!("not asked")
+    }
+    async fn resend(&self, _: &BotName, _: &EventId, _: Timestamp) -> Result<Option<Resent>, StoreError> {
+        panic!("not asked")
+    }
+    async fn recover(&self, _: Recover) -> Result<Recovered, StoreError> {
+        panic!("not asked")
+    }
+    async fn held_up(&self, _: Timestamp, _: Option<HeldUp>, _: usize) -> Result<Vec<HeldUp>, StoreError> {
+        panic!("not asked")
+    }
+    async fn caught_up(&self, _: Timestamp, _: Option<HandoverId>, _: usize) -> Result<Vec<HandoverId>, StoreError> {
         panic!("not asked")
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::MessageId;
 use crate::domain::MessagePart;
 use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
+use crate::domain::Notice;
 use crate::domain::RawJson;
 use crate::domain::SendMessage;
 use crate::domain::State;
@@ -67,6 +68,7 @@ pub(super) fn send(change: &mut Change<'_>, message: SendMessage) -> Result<(), 
         attachments: message.attachments.iter().map(Attached::as_shown).collect(),
         status: MessageStatus::Queued,
         created_at: change.now,
+        notice: false,
     });
     Ok(())
 }
@@ -82,6 +84,7 @@ pub(super) fn show_history_files(change: &mut Change<'_>) {
             text: None,
             cards: Vec::new(),
             instead: Some(format!("The file {} could not be shown here.", file.filename)),
+            notice: false,
             attachments: vec![Attached::ToFetch {
                 url: file.url,
                 filename: file.filename,
@@ -163,6 +166,21 @@ pub(super) fn fate(change: &mut Change<'_>, message: &MessageId, client_id: Opti
     );
 }
 
+pub(super) fn notice_parts(notice: &Notice) -> impl Iterator<Item = MessagePart> {
+    let count = notice.parts.len();
+    notice.parts.iter().enumerate().map(move |(n, text)| MessagePart {
+        message: notice.id.clone(),
+        client_message_id: None,
+        last: n + 1 == count,
+        author: AuthorType::Bot,
+        text: Some(text.clone()),
+        cards: Vec::new(),
+        attachments: Vec::new(),
+        instead: None,
+        notice: true,
+    })
+}
+
 /// Files ride with the first part, so that nothing is posted of a message one of whose files cannot be had; cards with the
 /// last, so that they stand below the text.
 fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
@@ -180,6 +198,7 @@ fn parts(message: &SendMessage, author: AuthorType) -> Vec<MessagePart> {
                 Vec::new()
             },
             instead: None,
+            notice: false,
             cards: if n + 1 == count {
                 message.cards.clone()
             } else {

@@ -8,6 +8,7 @@ mod calls;
 mod change;
 mod deadlines;
 mod next;
+mod notices;
 mod problem;
 mod reopening;
 mod routing;
@@ -25,6 +26,8 @@ pub use routing::Whereabouts;
 
 #[cfg(test)]
 mod bot_phase_tests;
+#[cfg(test)]
+mod notices_tests;
 #[cfg(test)]
 mod passing_tests;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::domain::EndHandover;
 use crate::domain::Handover;
 use crate::domain::MessageId;
 use crate::domain::MessageStatus;
+use crate::domain::Notice;
 use crate::domain::RawJson;
 use crate::domain::ScheduleHandBack;
 use crate::domain::SendMessage;
@@ -22,6 +23,7 @@ use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines;
+use crate::domain::transition::notices;
 use crate::domain::transition::routing;
 use crate::domain::transition::routing::Whereabouts;
 use crate::domain::transition::webhook;
@@ -76,6 +78,10 @@ pub enum Input {
     Asked(Answer),
     /// 8x8 was asked where the user is, after a change of queue that no event has told.
     Looked(Whereabouts),
+    /// The bot has not been given for long what an agent said.
+    HeldUp(Notice),
+    /// It is given everything again; with what the agent is told, if anything.
+    CaughtUp(Option<Notice>),
 }
 
 /// What 8x8 said of a conversation whose last agent left.
@@ -138,6 +144,8 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
         Input::Deadline => deadlines::due(&mut change),
         Input::Asked(answer) => deadlines::asked(&mut change, answer),
         Input::Looked(seen) => routing::looked(&mut change, seen),
+        Input::HeldUp(notice) => notices::held_up(&mut change, notice),
+        Input::CaughtUp(notice) => notices::caught_up(&mut change, notice),
     }
     Ok(change.finish())
 }

@@ -106,6 +106,7 @@ pub(super) fn taken(change: &mut Change<'_>, words: Reopening) {
             cards: Vec::new(),
             attachments: Vec::new(),
             instead: None,
+            notice: false,
         };
         change.call(Call::PostMessage(part), words.deadline);
     }
@@ -120,5 +121,6 @@ pub(super) fn taken(change: &mut Change<'_>, words: Reopening) {
         attachments: Vec::new(),
         status,
         created_at: change.before().facts.created_at,
+        notice: false,
     });
 }

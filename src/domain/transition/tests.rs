@@ -222,6 +222,15 @@ fn send() -> Input {
     })
 }
 
+pub(super) fn notice(text: &str) -> Notice {
+    Notice {
+        id: MessageId::generate(START),
+        text: text.to_owned(),
+        parts: vec![text.to_owned()],
+        deadline: Duration::from_mins(2),
+    }
+}
+
 pub(super) fn reroute() -> Input {
     Input::Update(UpdateHandover {
         queue_id: Some("102".to_owned()),
@@ -287,7 +296,7 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 42] = [
+const NAMES: [&str; 44] = [
     "created",
     "not created",
     "passed on",
@@ -330,6 +339,8 @@ const NAMES: [&str; 42] = [
     "asked",
     "taken",
     "looked",
+    "held up",
+    "caught up",
 ];
 
 fn input(name: &str) -> Input {
@@ -385,6 +396,8 @@ fn input(name: &str) -> Input {
             user: None,
         },
         "looked" => Input::Looked(Whereabouts::Over),
+        "held up" => Input::HeldUp(notice("held up")),
+        "caught up" => Input::CaughtUp(Some(notice("over"))),
         other => panic!("no such input: {other}"),
     }
 }
@@ -552,6 +565,9 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
         // Nobody asked for another queue.
         "taken" => ["-", "-", "-", "-", "-", "-", "-"],
         "looked" => ["-", "-", "-", "-", "-", "-", "-"],
+        // Told where an agent is, and to nobody else.
+        "held up" => ["-", "-", "active", "transferring", "-", "-", "-"],
+        "caught up" => ["-", "-", "-", "-", "-", "-", "-"],
         other => panic!("no row for {other}"),
     }
 }
@@ -600,6 +616,8 @@ fn rows_of(input: &Input) -> &'static [&'static str] {
         Input::Deadline => &["deadline"],
         Input::Asked(_) => &["asked"],
         Input::Looked(_) => &["looked"],
+        Input::HeldUp(_) => &["held up"],
+        Input::CaughtUp(_) => &["caught up"],
     }
 }
 

@@ -6,12 +6,14 @@ use utoipa_axum::routes;
 use crate::http::ApiState;
 use crate::http::api::all_events;
 use crate::http::api::availability;
+use crate::http::api::deliveries;
 use crate::http::api::download;
 use crate::http::api::end;
 use crate::http::api::events;
 use crate::http::api::hand_back;
 use crate::http::api::handovers;
 use crate::http::api::messages;
+use crate::http::api::recover;
 use crate::http::api::reopen;
 use crate::http::api::signals;
 use crate::http::api::timeline;
@@ -32,6 +34,9 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcript::read))
         .routes(routes!(timeline::read))
         .routes(routes!(availability::read))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::resend))
+        .routes(routes!(recover::recover))
 }
 
 /// Files: bounded by their own pauses and sizes.

@@ -61,7 +61,7 @@ struct EntryView<'a> {
     attachments: Vec<FileView<'a>>,
     #[schema(value_type = Vec<CardBody>)]
     cards: &'a [RawJson],
-    /// Of what the bot posted.
+    /// Of what was posted from here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<StatusName>)]
     status: Option<MessageStatus>,
@@ -93,7 +93,7 @@ struct FileView<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TranscriptAuthor)]
 struct AuthorView<'a> {
-    /// `user`, `bot`, `agent`, `system`, or whatever 8x8 says.
+    /// `user`, `bot`, `agent`, `system`, `gateway` of a notice, or whatever 8x8 says.
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,14 +102,15 @@ struct AuthorView<'a> {
     name: Option<&'a str>,
 }
 
-/// `history`: given with the create. `posted`: by the bot. `received`: an event told it. `backfilled`: read from 8x8 just
-/// now, since no event told it.
+/// `history`: given with the create. `posted`: by the bot. `notice`: the gateway told the agent. `received`: an event told
+/// it. `backfilled`: read from 8x8 just now, since no event told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = TranscriptOrigin)]
 enum OriginName {
     History,
     Posted,
+    Notice,
     Received,
     Backfilled,
 }
@@ -171,6 +172,7 @@ impl<'a> EntryView<'a> {
             origin: match entry.origin {
                 EntryOrigin::History => OriginName::History,
                 EntryOrigin::Posted => OriginName::Posted,
+                EntryOrigin::Notice => OriginName::Notice,
                 EntryOrigin::Received => OriginName::Received,
                 EntryOrigin::Backfilled => OriginName::Backfilled,
             },

@@ -291,6 +291,7 @@ fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
         tenant: Arc::clone(tenant),
         channel_id: None,
         queue_id: None,
+        hears_messages: true,
         is_called_back: false,
         fetcher: Fetcher::new(&OutboundSettings::default(), AddressPolicy::default()).unwrap(),
         format: CallbackFormat::Native,

@@ -15,6 +15,9 @@ use crate::settings::check::tenant;
 use crate::store::StoreSettings;
 use crate::telemetry;
 
+/// Characters an agent is told at once.
+const LONGEST_NOTICE: usize = 1000;
+
 pub(in crate::settings) fn check(settings: &Settings) -> Notes {
     let mut notes = Notes::default();
     server(&settings.server, &mut notes);
@@ -108,6 +111,7 @@ fn delivery(delivery: &DeliverySettings, notes: &mut Notes) {
             "must not be shorter than `delivery.head_deadline`",
         );
     }
+    agent_notice(delivery, notes);
     notes.at_least("delivery.max_in_flight", delivery.max_in_flight, 1);
     notes.at_least("delivery.max_in_flight_per_bot", delivery.max_in_flight_per_bot, 1);
     if delivery.max_in_flight_per_bot > delivery.max_in_flight {
@@ -120,6 +124,31 @@ fn delivery(delivery: &DeliverySettings, notes: &mut Notes) {
         notes.warn("delivery.allow_http", "callbacks may go out unencrypted, for every bot");
     }
     notes.networks("delivery.allow_networks", &delivery.allow_networks);
+}
+
+fn agent_notice(delivery: &DeliverySettings, notes: &mut Notes) {
+    let after = delivery.notify_agent_after;
+    if !after.is_zero() && after < delivery.timeout {
+        notes.warn(
+            "delivery.notify_agent_after",
+            "is shorter than `delivery.timeout`: agents are told while a first attempt may still go well",
+        );
+    }
+    if !after.is_zero() && delivery.notify_agent_text.trim().is_empty() {
+        notes.fault(
+            "delivery.notify_agent_text",
+            "must not be blank; `delivery.notify_agent_after = \"0s\"` tells agents nothing",
+        );
+    }
+    let texts = [
+        ("delivery.notify_agent_text", &delivery.notify_agent_text),
+        ("delivery.notify_agent_over_text", &delivery.notify_agent_over_text),
+    ];
+    for (key, text) in texts {
+        if text.chars().count() > LONGEST_NOTICE {
+            notes.fault(key, format!("must have at most {LONGEST_NOTICE} characters"));
+        }
+    }
 }
 
 fn outbound(outbound: &OutboundSettings, notes: &mut Notes) {

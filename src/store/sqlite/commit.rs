@@ -15,6 +15,7 @@ use crate::store::rows::Place;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::error::failed;
 use crate::store::sqlite::error::is_conflict;
+use crate::store::sqlite::held;
 use crate::store::sqlite::idempotency;
 use crate::store::sqlite::inbox;
 use crate::store::sqlite::messages;
@@ -32,9 +33,10 @@ const EVENT: &str = "INSERT INTO event (handover, sequence, bot, id, type, at, s
  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 /// A lane that was empty is due from its new event on; one that waits keeps its time.
-const LANE: &str = "INSERT INTO lane (handover, bot, head, tail, due_at) VALUES (?1, ?2, ?3, ?4, ?5)
+const LANE: &str = "INSERT INTO lane (handover, bot, head, tail, due_at, head_since) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
  ON CONFLICT (handover) DO UPDATE SET tail = excluded.tail,
-  due_at = CASE WHEN head = tail THEN excluded.due_at ELSE due_at END";
+  due_at = CASE WHEN head = tail THEN excluded.due_at ELSE due_at END,
+  head_since = CASE WHEN head = tail THEN excluded.head_since ELSE head_since END";
 
 /// The JSON of a commit, made by the caller so that the one writer does not have to.
 pub(super) struct Texts {
@@ -85,6 +87,9 @@ pub(super) fn commit(db: &Connection, commit: &Commit, texts: &Texts) -> Result<
         && let messages::Inserted::Taken = messages::insert(db, message, texts)?
     {
         return Ok(Wrote::Undo(Committed::Stale));
+    }
+    if let Some(knows) = commit.agent_knows {
+        held::mark(db, id, knows)?;
     }
     for settled in &commit.settled {
         calls::settle(db, settled)?;

@@ -5,7 +5,6 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use crate::domain::BotName;
-use crate::domain::HandoverId;
 use crate::store::IdempotencyClaim;
 use crate::store::IdempotencyRecord;
 use crate::store::KeptAnswer;
@@ -91,9 +90,10 @@ pub(super) fn release(db: &Connection, bot: &BotName, scope: &str, key: &str) ->
 }
 
 fn insert(db: &Connection, claim: &IdempotencyClaim) -> Result<usize, StoreError> {
-    let (handover, message): (&HandoverId, Option<&str>) = match &claim.reference {
-        Reference::Handover(handover) => (handover, None),
-        Reference::Message(handover, message) => (handover, Some(message.as_str())),
+    let (handover, message): (&str, Option<&str>) = match &claim.reference {
+        Reference::Handover(handover) => (handover.as_str(), None),
+        Reference::Message(handover, message) => (handover.as_str(), Some(message.as_str())),
+        Reference::Nothing => ("", None),
     };
     db.prepare_cached(RESERVE)
         .and_then(|mut statement| {
@@ -102,7 +102,7 @@ fn insert(db: &Connection, claim: &IdempotencyClaim) -> Result<usize, StoreError
                 claim.scope,
                 claim.key,
                 claim.request_sha256,
-                handover.as_str(),
+                handover,
                 message,
                 claim.at.as_millis(),
             ])

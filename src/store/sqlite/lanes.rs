@@ -34,14 +34,14 @@ const DUE_ASIDES: &str =
 
 /// The lowest event past the head. One recorded while its bot had no address is passed over.
 const LANE_HEAD: &str = "SELECT e.id, e.type, e.sequence, e.at, e.state, e.late, e.extra,
-  h.id, h.bot, h.conversation, h.bot_session_id, h.metadata, h.callback_url, l.attempts, l.first_attempt_at
+  h.id, h.bot, h.conversation, h.bot_session_id, h.metadata, h.callback_url, l.attempts, l.first_attempt_at, 0
  FROM lane l CROSS JOIN handover h ON h.id = l.handover
   CROSS JOIN event e ON e.handover = l.handover AND e.sequence > l.head AND e.deliver = 1
  WHERE l.handover = ?1 AND l.head < l.tail AND l.stopped = 0 AND l.due_at <= ?2
  ORDER BY e.sequence LIMIT 1";
 
 const ASIDE: &str = "SELECT e.id, e.type, e.sequence, e.at, e.state, e.late, e.extra,
-  h.id, h.bot, h.conversation, h.bot_session_id, h.metadata, h.callback_url, d.attempts, d.first_attempt_at
+  h.id, h.bot, h.conversation, h.bot_session_id, h.metadata, h.callback_url, d.attempts, d.first_attempt_at, d.replay
  FROM delivery d CROSS JOIN lane l ON l.handover = d.handover
   CROSS JOIN handover h ON h.id = d.handover
   CROSS JOIN event e ON e.handover = d.handover AND e.sequence = d.sequence
@@ -108,6 +108,7 @@ pub(super) struct Head {
     callback_url: Option<String>,
     attempts: u32,
     first_attempt_at: Option<Timestamp>,
+    replay: bool,
 }
 
 impl Head {
@@ -121,6 +122,7 @@ impl Head {
             callback_url: self.callback_url,
             attempts: self.attempts,
             first_attempt_at: self.first_attempt_at,
+            replay: self.replay,
         }
     }
 }
@@ -140,6 +142,7 @@ pub(super) fn heads(db: &Connection, reserved: Vec<Reservation>, now: Timestamp)
 
 /// A row that cannot be read keeps its claim until the process ends: its lane waits for a person, the others go on.
 fn head(reservation: Reservation, row: HeadRow) -> Option<Head> {
+    let replay = row.replay;
     match readable(row) {
         Ok((event, context, callback_url, tries)) => Some(Head {
             reservation,
@@ -148,6 +151,7 @@ fn head(reservation: Reservation, row: HeadRow) -> Option<Head> {
             callback_url,
             attempts: tries.0,
             first_attempt_at: tries.1.map(Timestamp::from_millis),
+            replay,
         }),
         Err(error) => {
             tracing::error!("the lane stays where it is until the next start, {error}");
@@ -162,6 +166,7 @@ struct HeadRow {
     context: ContextRow,
     callback_url: Option<String>,
     tries: (u32, Option<i64>),
+    replay: bool,
 }
 
 type Readable = (HandoverEvent, EventContext, Option<String>, (u32, Option<i64>));
@@ -186,6 +191,7 @@ fn one(db: &Connection, sql: &str, keys: impl Params) -> Result<Option<HeadRow>,
             context: log::context(row, 7)?,
             callback_url: row.get(12)?,
             tries: (row.get(13)?, row.get(14)?),
+            replay: row.get(15)?,
         })
     };
     db.prepare_cached(sql)

@@ -1,4 +1,4 @@
-//! What bots posted.
+//! What bots posted, and what the gateway had to tell agents itself.
 
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
@@ -16,23 +16,23 @@ use crate::store::sqlite::error::failed;
 use crate::store::sqlite::error::is_conflict;
 
 const INSERT: &str = "INSERT INTO message
- (id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments)
- VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+ (id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments, notice)
+ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const STATUS: &str = "UPDATE message SET status = ?2 WHERE id = ?1";
 
 const FILES: &str = "UPDATE message SET attachments = ?2 WHERE id = ?1";
 
 const BY_ID: &str =
-    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments, notice
  FROM message WHERE id = ?2 AND handover = ?1";
 
 const BY_CLIENT_ID: &str =
-    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments, notice
  FROM message WHERE handover = ?1 AND client_message_id = ?2";
 
 const ALL: &str =
-    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments
+    "SELECT id, handover, client_message_id, request_sha256, author, text, cards, status, created_at, attachments, notice
  FROM message WHERE handover = ?1 ORDER BY position";
 
 /// What of a message is kept as JSON.
@@ -70,6 +70,7 @@ pub(super) fn insert(db: &Connection, message: &MessageRecord, texts: &MessageTe
             message.status.as_str(),
             message.created_at.as_millis(),
             texts.attachments,
+            message.notice,
         ])
     });
     match inserted {
@@ -136,5 +137,6 @@ fn columns(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
         status: row.get(7)?,
         created_at: row.get(8)?,
         attachments: row.get(9)?,
+        notice: row.get(10)?,
     })
 }

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
+mod audit;
 mod calls;
 mod checkpoint;
 mod claims;
@@ -9,6 +10,7 @@ mod error;
 mod files;
 mod grants;
 mod handovers;
+mod held;
 mod history;
 mod idempotency;
 mod inbox;
@@ -18,6 +20,8 @@ mod messages;
 mod own_keys;
 mod prune;
 mod readers;
+mod redeliveries;
+mod redelivery;
 mod settle;
 mod store;
 mod tenant_state;

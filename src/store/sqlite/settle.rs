@@ -18,11 +18,12 @@ use crate::store::Target;
 use crate::store::Verdict;
 use crate::store::sqlite::claims::Claims;
 use crate::store::sqlite::error::failed;
+use crate::store::sqlite::redelivery;
 
 const LANE: &str = "SELECT head, tail, attempts, first_attempt_at FROM lane WHERE handover = ?1";
 
-const MOVE_LANE: &str =
-    "UPDATE lane SET head = ?2, attempts = ?3, first_attempt_at = ?4, due_at = ?5 WHERE handover = ?1";
+const MOVE_LANE: &str = "UPDATE lane SET head = ?2, attempts = ?3, first_attempt_at = ?4, due_at = ?5,
+  head_since = CASE WHEN head < ?2 THEN ?5 ELSE head_since END WHERE handover = ?1";
 
 const STOP_LANE: &str = "UPDATE lane SET stopped = 1 WHERE handover = ?1";
 
@@ -42,6 +43,9 @@ const MOVE_ASIDE: &str =
 const ATTEMPT: &str = "INSERT INTO attempt (handover, sequence, started_at, number, took_millis, status, error)
  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
  ON CONFLICT DO NOTHING";
+
+/// Why the head of a stopped lane is listed.
+const GONE: &str = "gone";
 
 /// The claims this settlement ends, once it is on disk.
 #[derive(Default)]
@@ -135,6 +139,7 @@ fn settle_lane(db: &Connection, id: &HandoverId, settlement: &Settlement) -> Res
             move_on(db, id, sequence, at)?;
         }
         Verdict::Stop => {
+            leave_lane(db, id, sequence, &tries, Left::Failed(GONE, at))?;
             move_lane(db, id, head, &tries, at)?;
             stop_lane(db, id)?;
             return Ok(false);
@@ -171,6 +176,9 @@ fn settle_aside(db: &Connection, event: &EventId, settlement: &Settlement) -> Re
     db.prepare_cached(MOVE_ASIDE)
         .and_then(|mut statement| statement.execute(params![event.as_str(), status, attempts, first, due_at, reason]))
         .map_err(failed)?;
+    if status != "aside" {
+        redelivery::go_on(db, settlement.handover.as_str(), at)?;
+    }
     Ok(())
 }
 

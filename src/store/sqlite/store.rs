@@ -20,6 +20,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -49,6 +50,7 @@ use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
+use crate::store::sqlite::audit;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::checkpoint::WalGrew;
@@ -80,7 +82,7 @@ use crate::store::sqlite::writer::Wrote;
 /// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
 /// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
 pub struct SqliteStore {
-    writer: Writer,
+    pub(super) writer: Writer,
     readers: Readers,
     checkpointer: Checkpointer,
     claims: Claims,
@@ -125,7 +127,7 @@ impl SqliteStore {
         self.writer.close();
     }
 
-    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -355,6 +357,20 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<usize, StoreError> {
         let prune = move |db: &Connection| prune::prune(db, keys_before, handovers_before, limit).map(Wrote::Keep);
+        self.writer.write(prune).await
+    }
+
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let append = move |db: &Connection| audit::append(db, &entry).map(Wrote::Keep);
+        self.writer.write(append).await
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |db| audit::newest(db, limit)).await
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let prune = move |db: &Connection| audit::prune(db, before, limit).map(Wrote::Keep);
         self.writer.write(prune).await
     }
 

@@ -29,7 +29,7 @@ const CALLS: &str = "SELECT id, body, state, created_at, settled_at FROM command
  WHERE handover = ?1 ORDER BY position DESC LIMIT ?2";
 
 const MESSAGES: &str = "SELECT id, author, status, created_at FROM message
- WHERE handover = ?1 ORDER BY position DESC LIMIT ?2";
+ WHERE handover = ?1 AND notice = 0 ORDER BY position DESC LIMIT ?2";
 
 pub(super) fn timeline(db: &Connection, id: &HandoverId, at_most: usize) -> Result<Timeline, StoreError> {
     let mut asked = Asked {

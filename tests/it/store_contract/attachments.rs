@@ -70,6 +70,7 @@ fn posting(handover: &Handover, message: &MessageRecord, attached: Attached) -> 
         cards: Vec::new(),
         attachments: vec![attached],
         instead: None,
+        notice: false,
     };
     CallRecord {
         call: Call::PostMessage(part),

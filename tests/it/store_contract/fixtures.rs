@@ -125,6 +125,7 @@ pub(crate) fn unchanged(handover: &Handover) -> Commit {
         message: None,
         receipt: None,
         claim: None,
+        agent_knows: None,
     }
 }
 
@@ -192,6 +193,7 @@ pub(crate) fn message(handover: &Handover, client_id: Option<&str>) -> MessageRe
         }],
         status: MessageStatus::Queued,
         created_at: at(0),
+        notice: false,
     }
 }
 

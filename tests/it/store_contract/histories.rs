@@ -2,14 +2,18 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use handover_gateway::domain::BotName;
 use handover_gateway::domain::Handover;
+use handover_gateway::domain::State;
+use handover_gateway::store::AgentKnows;
 use handover_gateway::store::Claimed;
 use handover_gateway::store::Committed;
 use handover_gateway::store::Kept;
 use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::Opened;
+use handover_gateway::store::Recover;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
 use handover_gateway::store::Target;
@@ -103,6 +107,9 @@ impl Pair {
                 self.claim(targets.collect()).await;
             }
             Step::Settle { which, verdict } => self.settle(which, &verdict).await,
+            Step::Resend { which } => self.resend(which).await,
+            Step::Recover { since } => self.recover(since).await,
+            Step::Knows { which, knows } => self.knows(which, knows).await,
             Step::Answer { key } => self.answer(key).await,
             Step::Release { key } => {
                 let key = format!("k-{key}");
@@ -206,6 +213,48 @@ impl Pair {
         assert_eq!(answer, other.settle(settle(theirs)).await.unwrap());
     }
 
+    async fn resend(&self, which: u8) {
+        let [one, other] = self.both();
+        let newest = one.bot_events(&bot(), 0, usize::MAX).await.unwrap().events;
+        let Some(event) = newest.iter().rev().nth(usize::from(which)) else {
+            return;
+        };
+        let mine = one.resend(&bot(), &event.event.id, at(self.now)).await.unwrap();
+        let theirs = other.resend(&bot(), &event.event.id, at(self.now)).await.unwrap();
+        assert_eq!(mine, theirs);
+    }
+
+    async fn recover(&self, since: i64) {
+        let recover = Recover {
+            bot: bot(),
+            since: at(since),
+            until: at(self.now),
+            now: at(self.now),
+            start: at(self.now),
+            apart: Duration::from_secs(2),
+            limit: 2,
+        };
+        let [one, other] = self.both();
+        let answer = one.recover(recover.clone()).await.unwrap();
+        assert_eq!(answer, other.recover(recover).await.unwrap());
+    }
+
+    async fn knows(&mut self, which: u8, knows: AgentKnows) {
+        let Some(place) = self.place(which) else { return };
+        let mut handover = self.handovers[place].clone();
+        if handover.state().is_live() {
+            handover.progress.state = State::Active;
+        }
+        let mut commit = next(&mut handover, 0, at(self.now));
+        commit.agent_knows = Some(knows);
+        let [one, other] = self.both();
+        let answer = one.commit(commit.clone()).await.unwrap();
+        assert_eq!(answer, other.commit(commit).await.unwrap());
+        if answer == Committed::Done {
+            self.handovers[place] = handover;
+        }
+    }
+
     async fn prune(&mut self) {
         let (keys, handovers) = (at(self.now - 60), at(self.now - 30));
         let mut gone = [0, 0];
@@ -236,6 +285,14 @@ impl Pair {
             same(&mine, &other.due_lanes(at(until), everything).await);
             let mine = one.due_asides(at(until), everything).await;
             same(&mine, &other.due_asides(at(until), everything).await);
+        }
+        let mine = one.failed_deliveries(&bot(), None, 3).await;
+        same(&mine, &other.failed_deliveries(&bot(), None, 3).await);
+        for before in [self.now - 10, self.now] {
+            let mine = one.held_up(at(before), None, everything).await;
+            same(&mine, &other.held_up(at(before), None, everything).await);
+            let mine = one.caught_up(at(before), None, everything).await;
+            same(&mine, &other.caught_up(at(before), None, everything).await);
         }
         for name in 0..4 {
             let on = conversation(&format!("c-{name}"));

@@ -1,5 +1,6 @@
 //! The steps a random history is made of.
 
+use handover_gateway::store::AgentKnows;
 use handover_gateway::store::Verdict;
 use proptest::prelude::Just;
 use proptest::prelude::Strategy;
@@ -10,15 +11,43 @@ use crate::store_contract::fixtures::at;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Open { session: u8, key: Option<u8> },
+    Open {
+        session: u8,
+        key: Option<u8>,
+    },
     Commit(Input),
-    End { which: u8 },
-    Unplaced { event: u8, body: u8 },
-    Claim { which: u8 },
+    End {
+        which: u8,
+    },
+    Unplaced {
+        event: u8,
+        body: u8,
+    },
+    Claim {
+        which: u8,
+    },
     ClaimAsides,
-    Settle { which: u8, verdict: Verdict },
-    Answer { key: u8 },
-    Release { key: u8 },
+    Settle {
+        which: u8,
+        verdict: Verdict,
+    },
+    /// One of the newest events.
+    Resend {
+        which: u8,
+    },
+    Recover {
+        since: i64,
+    },
+    Knows {
+        which: u8,
+        knows: AgentKnows,
+    },
+    Answer {
+        key: u8,
+    },
+    Release {
+        key: u8,
+    },
     Prune,
     Wait(i64),
     Restart,
@@ -71,6 +100,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => small().prop_map(|which| Step::Claim { which }),
         2 => Just(Step::ClaimAsides),
         8 => (small(), verdict()).prop_map(|(which, verdict)| Step::Settle { which, verdict }),
+        2 => (0..6_u8).prop_map(|which| Step::Resend { which }),
+        1 => (0..60_i64).prop_map(|since| Step::Recover { since }),
+        1 => (small(), prop_oneof![Just(AgentKnows::Yes), Just(AgentKnows::No)])
+            .prop_map(|(which, knows)| Step::Knows { which, knows }),
         1 => (0..4_u8).prop_map(|key| Step::Answer { key }),
         1 => (0..4_u8).prop_map(|key| Step::Release { key }),
         1 => Just(Step::Prune),

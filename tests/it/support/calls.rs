@@ -67,9 +67,10 @@ impl Call {
         format!("{} {}", self.method, self.path)
     }
 
-    /// On this handover, and on this file of it.
-    pub(crate) fn of(&self, client: &Client, id: &str, attachment: &str) -> Request {
-        let path = self.path.replace("{id}", id).replace("{attachmentId}", attachment);
+    /// On this handover, and on this file or this event of it.
+    pub(crate) fn of(&self, client: &Client, id: &str, other: &str) -> Request {
+        let path = self.path.replace("{id}", id);
+        let path = path.replace("{attachmentId}", other).replace("{deliveryId}", other);
         match &self.body {
             Body::Nothing => client.call(self.method.clone(), &path),
             Body::Json(body) => client.call(self.method.clone(), &path).json(body),
@@ -88,6 +89,9 @@ pub(crate) fn every() -> Vec<Call> {
         Call::get("/v1/handovers"),
         Call::get("/v1/events"),
         Call::get("/v1/availability"),
+        Call::get("/v1/deliveries"),
+        Call::post("/v1/deliveries/{deliveryId}/resend", json!({})),
+        Call::post("/v1/recover", json!({"since": "2026-01-01T00:00:00Z"})),
         Call::get("/v1/handovers/{id}"),
         Call::get("/v1/handovers/{id}/events"),
         Call::get("/v1/handovers/{id}/transcript"),

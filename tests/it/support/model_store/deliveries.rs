@@ -23,16 +23,16 @@ impl Model {
         if self.claims.contains_key(&target) {
             return None;
         }
-        let (logged, tries) = match &target {
+        let (logged, tries, replay) = match &target {
             Target::Lane(id) => {
                 let lane = self.lanes.get(id).filter(|lane| lane.is_due(now))?;
-                (self.first_after(id, lane.head)?, lane.tries)
+                (self.first_after(id, lane.head)?, lane.tries, false)
             }
             Target::Aside(event) => {
                 let due = |delivery: &&Delivery| delivery.event == *event && self.is_due(delivery, now);
                 let delivery = self.deliveries.iter().find(due)?;
                 let logged = self.events.iter().find(|logged| logged.event.id == *event)?;
-                (logged, delivery.tries)
+                (logged, delivery.tries, delivery.replay)
             }
         };
         let handover = self.find(&logged.handover)?;
@@ -44,6 +44,7 @@ impl Model {
             callback_url: handover.facts.callback_url.clone(),
             attempts: tries.attempts,
             first_attempt_at: tries.first_attempt_at,
+            replay,
         };
         self.last_epoch += 1;
         self.claims.insert(target, claimed.epoch);
@@ -97,6 +98,7 @@ impl Model {
             tries,
             due_at,
             reason,
+            replay: false,
         };
         match &settlement.verdict {
             Verdict::Done => {}
@@ -108,10 +110,12 @@ impl Model {
             Verdict::Failed { reason } => self.deliveries.push(left(Status::Failed, now, Some(*reason))),
             Verdict::Stop => {
                 (lane.tries, lane.due_at, lane.stopped) = (tries, now, true);
+                self.deliveries.push(left(Status::Failed, now, Some("gone")));
                 return Some(false);
             }
         }
         (lane.head, lane.tries, lane.due_at) = (sequence, Tries::default(), now);
+        lane.head_since = now;
         Some(lane.head < lane.tail)
     }
 
@@ -134,7 +138,11 @@ impl Model {
                 (Status::Aside, settlement.at)
             }
         };
+        let goes_on = delivery.status != Status::Aside;
         self.count_attempt(&id, sequence, settlement.attempt.as_ref());
+        if goes_on {
+            self.go_on(&id, settlement.at);
+        }
     }
 
     pub(super) fn count_attempt(&mut self, id: &HandoverId, sequence: u64, attempt: Option<&Attempt>) {

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod model;
+mod redelivery;
 mod store;
 mod timeline;
 

@@ -18,7 +18,9 @@ use handover_gateway::domain::PastMessage;
 use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
+use handover_gateway::store::AgentKnows;
 use handover_gateway::store::AttemptMade;
+use handover_gateway::store::AuditEntry;
 use handover_gateway::store::CallSettled;
 use handover_gateway::store::Commit;
 use handover_gateway::store::Committed;
@@ -52,6 +54,7 @@ pub(super) struct Model {
     pub(super) last_epoch: u64,
     pub(super) tenants: HashMap<TenantName, TenantState>,
     pub(super) link_key: Option<[u8; 32]>,
+    pub(super) audit: Vec<AuditEntry>,
 }
 
 pub(super) type Key = (BotName, String, String);
@@ -72,6 +75,9 @@ pub(super) struct Lane {
     pub(super) tries: Tries,
     pub(super) due_at: Timestamp,
     pub(super) stopped: bool,
+    pub(super) head_since: Timestamp,
+    /// The agent knows that it is held up.
+    pub(super) told: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -90,11 +96,14 @@ pub(super) struct Delivery {
     pub(super) tries: Tries,
     pub(super) due_at: Timestamp,
     pub(super) reason: Option<&'static str>,
+    pub(super) replay: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Aside,
+    /// Asked for again, behind others of its handover.
+    Waiting,
     Failed,
     Done,
 }
@@ -197,6 +206,9 @@ impl Model {
             self.handovers.push(next.clone());
         }
         self.log(&commit);
+        if let (Some(knows), Some(lane)) = (commit.agent_knows, self.lanes.get_mut(&id)) {
+            lane.told = knows == AgentKnows::Yes;
+        }
         let calls = commit.calls.into_iter().map(|call| (call, Open::Yes));
         self.calls.extend(calls);
         self.add_message(commit.message)?;
@@ -230,9 +242,11 @@ impl Model {
             tries: Tries::default(),
             due_at: first.at,
             stopped: false,
+            head_since: first.at,
+            told: false,
         });
         if lane.head == lane.tail {
-            lane.due_at = first.at;
+            (lane.due_at, lane.head_since) = (first.at, first.at);
         }
         lane.tail = last.sequence;
     }

@@ -40,7 +40,10 @@ impl Model {
                 CallMade::of(call.id.clone(), &call.call, call.created_at, ended)
             })
             .collect();
-        let messages = self.messages.iter().filter(|message| message.handover == *id);
+        let messages = self
+            .messages
+            .iter()
+            .filter(|message| message.handover == *id && !message.notice);
         timeline.messages = messages
             .map(|message| MessagePosted {
                 id: message.id.clone(),
@@ -61,6 +64,7 @@ impl Model {
 fn left_lane(delivery: &Delivery) -> DeliveryLeft {
     let status = match delivery.status {
         Status::Aside => "aside",
+        Status::Waiting => "waiting",
         Status::Failed => "failed",
         Status::Done => "done",
     };
