@@ -1,11 +1,14 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
+mod backup;
 mod calls;
 mod checkpoint;
 mod claims;
 mod commit;
 mod connection;
+mod disk;
 mod error;
+mod figures;
 mod files;
 mod grants;
 mod handovers;
@@ -14,15 +17,29 @@ mod idempotency;
 mod inbox;
 mod lanes;
 mod log;
+mod maintenance;
 mod messages;
 mod own_keys;
 mod prune;
 mod readers;
+mod restore;
+mod room;
 mod settle;
 mod store;
 mod tenant_state;
 mod timeline;
+mod volume;
+mod watch;
 mod writer;
 
+pub use backup::BackedUp;
+pub use backup::backup;
+pub use backup::copy;
 pub use error::OpenError;
+pub use maintenance::MaintenanceError;
+pub use maintenance::Migrated;
+pub use maintenance::migrate;
+pub use restore::Replace;
+pub use restore::Restored;
+pub use restore::restore;
 pub use store::SqliteStore;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -50,11 +51,10 @@ use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::calls;
-use crate::store::sqlite::checkpoint::Checkpointer;
-use crate::store::sqlite::checkpoint::WalGrew;
 use crate::store::sqlite::claims::Claims;
 use crate::store::sqlite::commit;
 use crate::store::sqlite::connection;
+use crate::store::sqlite::disk::Disk;
 use crate::store::sqlite::error;
 use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files::Files;
@@ -82,7 +82,7 @@ use crate::store::sqlite::writer::Wrote;
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
-    checkpointer: Checkpointer,
+    disk: Disk,
     claims: Claims,
     clock: Clock,
     broken: CancellationToken,
@@ -97,14 +97,13 @@ impl SqliteStore {
         let reading = vec![connection::reader(&files)?, connection::reader(&files)?];
         let moving = connection::checkpointer(&files)?;
         let broken = CancellationToken::new();
-        let wal = Arc::new(WalGrew::default());
-        let readers = Readers::start(reading).map_err(OpenError::Thread)?;
-        let checkpointer = Checkpointer::start(moving, Arc::clone(&wal), broken.clone()).map_err(OpenError::Thread)?;
-        let writer = Writer::start(writing, wal, broken.clone()).map_err(OpenError::Thread)?;
+        let (disk, told) = Disk::start(&files, moving, &broken).map_err(OpenError::Thread)?;
+        let readers = Readers::start(reading, &told.figures).map_err(OpenError::Thread)?;
+        let writer = Writer::start(writing, told, broken.clone()).map_err(OpenError::Thread)?;
         Ok(Self {
             writer,
             readers,
-            checkpointer,
+            disk,
             claims: Claims::default(),
             clock,
             broken,
@@ -118,10 +117,15 @@ impl SqliteStore {
         self.broken.clone()
     }
 
+    /// Has its figures shown.
+    pub fn register(&self, registry: &mut Registry) {
+        self.disk.register(registry);
+    }
+
     /// Refuses new calls, carries out those it took, and waits for its threads. Blocks for as long as that takes.
     pub fn close(&self) {
         self.readers.close();
-        self.checkpointer.close();
+        self.disk.close();
         self.writer.close();
     }
 
@@ -146,16 +150,20 @@ impl Drop for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.read(handovers::load).await
+        self.readers.read_all(handovers::load).await
     }
 
     async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {
+        self.disk.room.for_new()?;
         let row = handovers::NewHandover::of(&handover)?;
         let open = move |db: &Connection| handovers::open(db, &handover, &row, claim.as_ref());
         self.writer.write(open).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        if commit.brings_new() {
+            self.disk.room.for_new()?;
+        }
         let texts = commit::Texts::of(&commit)?;
         self.writer.write(move |db| commit::commit(db, &commit, &texts)).await
     }
@@ -177,6 +185,7 @@ impl Store for SqliteStore {
     }
 
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
+        self.disk.room.for_new()?;
         self.writer.write(move |db| inbox::keep_unplaced(db, &receipt)).await
     }
 
@@ -296,6 +305,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        self.disk.room.for_claims()?;
         let reserved = self.claims.reserve(targets);
         let found = self.read(move |db| lanes::heads(db, reserved, now)).await?;
         // From here on nothing waits: either the caller gets the claims, or dropping `found` has freed them.
@@ -358,7 +368,12 @@ impl Store for SqliteStore {
         self.writer.write(prune).await
     }
 
+    fn takes_bulk(&self) -> Result<(), StoreError> {
+        self.disk.room.for_bulk()
+    }
+
     async fn ping(&self) -> Result<(), StoreError> {
+        self.disk.room.for_new()?;
         let now = self.clock.now();
         self.writer
             .write(move |db| prune::check(db, now).map(Wrote::Keep))
