@@ -134,7 +134,12 @@ async fn a_disk_that_is_filled_in_one_go_loses_nothing_that_was_acknowledged() {
     let mut filled = None;
     let time_to_503 = loop {
         let text = format!("message {}", acked.len());
-        let call = world.api.call(Method::POST, &path).json(&json!({"text": text})).send().await;
+        let call = world
+            .api
+            .call(Method::POST, &path)
+            .json(&json!({"text": text}))
+            .send()
+            .await;
         match call.status {
             202 => acked.push(text),
             503 => {

@@ -22,6 +22,7 @@ mod ends;
 mod events_api;
 mod flows;
 mod formats;
+mod golden;
 mod hand_back;
 mod hang_ups;
 mod idempotency;
