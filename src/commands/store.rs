@@ -9,6 +9,7 @@ use bytesize::ByteSize;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::clock::Clock;
 use crate::commands::cli::complain;
 use crate::commands::serve::with_causes;
 use crate::settings::Settings;
@@ -86,7 +87,7 @@ fn carry_out(command: &StoreCommand, url: &str) -> Result<Report, MaintenanceErr
         }),
         StoreCommand::Restore { file, force } => {
             let replace = if *force { Replace::Yes } else { Replace::No };
-            sqlite::restore(url, file, replace).map(|done| restored(&done))
+            sqlite::restore(url, file, replace, Clock::system().now()).map(|done| restored(&done))
         }
         StoreCommand::Copy { to } => sqlite::copy(url, to).map(|done| Report {
             text: format!(

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value as Column;
 use serde_json::json;
 
+use crate::support::bot::Callback;
 use crate::support::gateway::output;
 use crate::support::wait::eventually;
 use crate::support::world::World;
@@ -106,7 +107,7 @@ fn rows(connection: &Connection, table: &str) -> Vec<BTreeMap<String, Column>> {
     let mut statement = connection
         .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
         .unwrap();
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let row = |row: &rusqlite::Row<'_>| {
         let column = |(place, name): (usize, &String)| Ok((name.clone(), row.get(place)?));
         columns.iter().enumerate().map(column).collect()
@@ -168,12 +169,7 @@ async fn handovers_of_an_older_schema_go_on(#[values(1, 2, 3, 4)] schema: u32) {
     })
     .await;
     assert_eq!(words(&world, &handover), [UNTOLD[0], UNTOLD[1], "after the upgrade"]);
-    let mut sequences: Vec<_> = world
-        .bots
-        .events(&handover)
-        .iter()
-        .map(|told| told.sequence())
-        .collect();
+    let mut sequences: Vec<_> = world.bots.events(&handover).iter().map(Callback::sequence).collect();
     let first = sequences[0];
     sequences.retain(|sequence| *sequence != first);
     assert_eq!(sequences[0], first + 1, "the log goes on without a gap");

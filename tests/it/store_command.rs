@@ -160,6 +160,7 @@ async fn after_a_restore_nothing_is_delivered_twice_that_the_backup_knows_of_and
     let said = done(&world, &["restore", &backup, "--force"]).await;
     let aside = PathBuf::from(said["aside"].as_str().unwrap());
     assert_eq!(messages(&aside), ["the user before"], "the store before it is kept");
+    assert_eq!(commands_audited(&world.gateway.store()), ["store.restore"]);
     world.gateway.run_again().await;
     world.connect("/webhooks/8x8/acme").await;
     show(&format!("restored and running after {:?}", began.elapsed()));
@@ -176,25 +177,33 @@ async fn after_a_restore_nothing_is_delivered_twice_that_the_backup_knows_of_and
         world.eight.texts(&conversation).await,
         ["the user before", "the user after"]
     );
-    // A bot that reads by cursor misses none of what is new, although its cursor is of the time after the backup.
-    let read = world
-        .api
-        .call(Method::GET, &format!("/v1/events?after={}", plain(&cursor)))
-        .send()
-        .await
-        .ok(200);
-    let seen: Vec<_> = read["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| event["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(seen, [last.id()], "{read}");
+    assert_eq!(read_after(&world, &cursor).await, [last.id()]);
     world.finish().await;
+}
+
+/// What the audit log says was done by commands.
+fn commands_audited(store: &Path) -> Vec<String> {
+    let connection = Connection::open(store).unwrap();
+    let mut statement = connection
+        .prepare("SELECT action FROM audit WHERE actor = 'cli' ORDER BY position")
+        .unwrap();
+    statement
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn plain(cursor: &Value) -> String {
     cursor.as_str().map_or_else(|| cursor.to_string(), str::to_owned)
+}
+
+/// A bot that reads by cursor misses none of what is new, although its cursor is of the time after the backup.
+async fn read_after(world: &World, cursor: &Value) -> Vec<String> {
+    let path = format!("/v1/events?after={}", plain(cursor));
+    let read = world.api.call(Method::GET, &path).send().await.ok(200);
+    let events = read["data"].as_array().unwrap().iter();
+    events.map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Lanes that have something to deliver.

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_attachments.sql"),
     include_str!("../../../migrations/sqlite/0003_history.sql"),
     include_str!("../../../migrations/sqlite/0004_grants.sql"),
+    include_str!("../../../migrations/sqlite/0008_audit.sql"),
 ];
 
 const BUSY: Duration = Duration::from_secs(5);
@@ -79,12 +80,12 @@ fn synchronous(connection: &Connection, files: &Files) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", level)
 }
 
-enum Schema {
+pub(super) enum Schema {
     UpToDate,
     Newer(i64),
 }
 
-fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
     let mut version = schema(connection)?;
     if version > known() {
         return Ok(Schema::Newer(version));

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use thiserror::Error;
 
+use crate::store::StoreError;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::error::OpenError;
 use crate::store::sqlite::files;
@@ -40,6 +41,12 @@ pub enum MaintenanceError {
         #[source]
         source: rusqlite::Error,
     },
+    #[error("`{path}` cannot be made the store")]
+    Unusable {
+        path: PathBuf,
+        #[source]
+        source: StoreError,
+    },
     #[error("`{path}` cannot be written")]
     Unwritable {
         path: PathBuf,
@@ -68,6 +75,7 @@ impl MaintenanceError {
             | Self::Newer { .. }
             | Self::Damaged { .. }
             | Self::Unreadable { .. }
+            | Self::Unusable { .. }
             | Self::Unwritable { .. } => false,
         }
     }

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
+mod audit;
 mod backup;
 mod calls;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod lanes;
 mod log;
 mod maintenance;
 mod messages;
+mod opened;
 mod own_keys;
 mod prune;
 mod readers;
@@ -39,7 +41,7 @@ pub use error::OpenError;
 pub use maintenance::MaintenanceError;
 pub use maintenance::Migrated;
 pub use maintenance::migrate;
+pub use opened::SqliteStore;
 pub use restore::Replace;
 pub use restore::Restored;
 pub use restore::restore;
-pub use store::SqliteStore;

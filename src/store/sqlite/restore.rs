@@ -9,7 +9,13 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 
+use crate::domain::Timestamp;
+use crate::store::Actor;
+use crate::store::AuditEntry;
+use crate::store::StoreError;
+use crate::store::sqlite::audit;
 use crate::store::sqlite::connection;
+use crate::store::sqlite::error::failed;
 use crate::store::sqlite::files;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::files::beside;
@@ -43,6 +49,7 @@ pub enum Replace {
 pub struct Restored {
     pub from: PathBuf,
     pub to: PathBuf,
+    /// The backup's own.
     pub schema: i64,
     pub bytes: u64,
     /// Where the store is now that was there before.
@@ -50,7 +57,7 @@ pub struct Restored {
 }
 
 /// Makes a backup the store of a URL. The gateway must be stopped; the backup is left as it is.
-pub fn restore(url: &str, from: &Path, replace: Replace) -> Result<Restored, MaintenanceError> {
+pub fn restore(url: &str, from: &Path, replace: Replace, now: Timestamp) -> Result<Restored, MaintenanceError> {
     let to = maintenance::kept(url)?;
     if !from.is_file() {
         return Err(MaintenanceError::Missing(from.to_owned()));
@@ -60,11 +67,13 @@ pub fn restore(url: &str, from: &Path, replace: Replace) -> Result<Restored, Mai
     }
     let held = Files::hold(url)?;
     let copy = beside(&to, COPY);
-    let schema = prepare(from, &copy).inspect_err(|_failed| discard(&copy))?;
+    let entry = AuditEntry::new(now, &Actor::Cli, "store.restore");
+    let schema = prepare(from, &copy, &entry).inspect_err(|_failed| discard(&copy))?;
     let bytes = copy.metadata().map_err(unwritable(&copy))?.len();
     fs::rename(&copy, beside(&to, READY)).map_err(unwritable(&to))?;
     sync_folder(folder_of(&to)).map_err(unwritable(&to))?;
     let aside = finish(&to).map_err(unwritable(&to))?;
+    entry.log();
     drop(held);
     Ok(Restored {
         from: from.to_owned(),
@@ -81,8 +90,8 @@ fn is_store(file: &Path) -> bool {
     size(file) > 0 || size(&beside(file, "-wal")) > 0
 }
 
-/// A copy of the backup with its log folded in, checked, and marked as restored.
-fn prepare(from: &Path, copy: &Path) -> Result<i64, MaintenanceError> {
+/// A copy of the backup with its log folded in, checked, brought to this schema, and marked as restored.
+fn prepare(from: &Path, copy: &Path, entry: &AuditEntry) -> Result<i64, MaintenanceError> {
     discard(copy);
     for suffix in ["", "-wal"] {
         let (source, target) = (beside(from, suffix), beside(copy, suffix));
@@ -92,9 +101,10 @@ fn prepare(from: &Path, copy: &Path) -> Result<i64, MaintenanceError> {
             files::make_private(&target).map_err(unwritable(&target))?;
         }
     }
-    let connection = connection::plain(copy, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(unreadable(from))?;
+    let mut connection = connection::plain(copy, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(unreadable(from))?;
     let schema = check(&connection, from)?;
-    connection.execute(SKIP_POSITIONS, []).map_err(unreadable(from))?;
+    connection::migrate(&mut connection).map_err(unreadable(from))?;
+    mark(&connection, entry).map_err(unmarked(from))?;
     // Folds the log into the file and takes it away, so that one rename moves all of it.
     connection
         .pragma_update(None, "journal_mode", "DELETE")
@@ -106,6 +116,17 @@ fn prepare(from: &Path, copy: &Path) -> Result<i64, MaintenanceError> {
         .and_then(|file| file.sync_all())
         .map_err(unwritable(copy))?;
     Ok(schema)
+}
+
+/// What the restored store has and its backup had not.
+fn mark(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
+    connection.execute(SKIP_POSITIONS, []).map_err(failed)?;
+    audit::append(connection, entry)
+}
+
+fn unmarked(from: &Path) -> impl FnOnce(StoreError) -> MaintenanceError {
+    let path = from.to_owned();
+    move |source| MaintenanceError::Unusable { path, source }
 }
 
 fn check(connection: &Connection, from: &Path) -> Result<i64, MaintenanceError> {

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use prometheus_client::registry::Registry;
 use rusqlite::Connection;
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
@@ -21,6 +18,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -45,19 +43,13 @@ use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
-use crate::store::StoreSettings;
 use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
+use crate::store::sqlite::audit;
 use crate::store::sqlite::calls;
-use crate::store::sqlite::claims::Claims;
 use crate::store::sqlite::commit;
-use crate::store::sqlite::connection;
-use crate::store::sqlite::disk::Disk;
-use crate::store::sqlite::error;
-use crate::store::sqlite::error::OpenError;
-use crate::store::sqlite::files::Files;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::history;
@@ -66,86 +58,13 @@ use crate::store::sqlite::inbox;
 use crate::store::sqlite::lanes;
 use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
+use crate::store::sqlite::opened::SqliteStore;
 use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
-use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
 use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::timeline;
-use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
-
-/// One process has it: a second that opens the same file is refused.
-///
-/// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
-/// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
-pub struct SqliteStore {
-    writer: Writer,
-    readers: Readers,
-    disk: Disk,
-    claims: Claims,
-    clock: Clock,
-    broken: CancellationToken,
-    /// Last, so that the lock and a temporary folder outlive the threads.
-    _files: Files,
-}
-
-impl SqliteStore {
-    pub fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, OpenError> {
-        let files = Files::take(&settings.url)?;
-        let writing = connection::writer(&files)?;
-        let reading = vec![connection::reader(&files)?, connection::reader(&files)?];
-        let moving = connection::checkpointer(&files)?;
-        let broken = CancellationToken::new();
-        let (disk, told) = Disk::start(&files, moving, &broken).map_err(OpenError::Thread)?;
-        let readers = Readers::start(reading, &told.figures).map_err(OpenError::Thread)?;
-        let writer = Writer::start(writing, told, broken.clone()).map_err(OpenError::Thread)?;
-        Ok(Self {
-            writer,
-            readers,
-            disk,
-            claims: Claims::default(),
-            clock,
-            broken,
-            _files: files,
-        })
-    }
-
-    /// Cancelled when a write failed in a way that leaves unknown what is on disk: every call answers
-    /// [`StoreError::Broken`] from then on, and the process must stop and recover at its next start.
-    pub fn broken(&self) -> CancellationToken {
-        self.broken.clone()
-    }
-
-    /// Has its figures shown.
-    pub fn register(&self, registry: &mut Registry) {
-        self.disk.register(registry);
-    }
-
-    /// Refuses new calls, carries out those it took, and waits for its threads. Blocks for as long as that takes.
-    pub fn close(&self) {
-        self.readers.close();
-        self.disk.close();
-        self.writer.close();
-    }
-
-    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        if self.broken.is_cancelled() {
-            return Err(error::broken("an earlier write failed"));
-        }
-        self.readers.read(work).await
-    }
-}
-
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -370,6 +289,20 @@ impl Store for SqliteStore {
 
     fn takes_bulk(&self) -> Result<(), StoreError> {
         self.disk.room.for_bulk()
+    }
+
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let append = move |db: &Connection| audit::append(db, &entry).map(Wrote::Keep);
+        self.writer.write(append).await
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |db| audit::newest(db, limit)).await
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let prune = move |db: &Connection| audit::prune(db, before, limit).map(Wrote::Keep);
+        self.writer.write(prune).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -39,14 +39,7 @@ struct Eyes {
 impl Watch {
     /// Looks once before it returns, so that the first write already knows.
     pub(super) fn start(database: &Path, room: Arc<Room>, figures: Figures) -> io::Result<Self> {
-        let mut eyes = Eyes {
-            database: database.to_owned(),
-            wal: beside(database, "-wal"),
-            room,
-            figures,
-            wal_is_large: false,
-            is_blind: false,
-        };
+        let mut eyes = Eyes::on(database, room, figures);
         eyes.look();
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new().name("store-watch".to_owned());
@@ -71,6 +64,17 @@ impl Watch {
 }
 
 impl Eyes {
+    fn on(database: &Path, room: Arc<Room>, figures: Figures) -> Self {
+        Self {
+            database: database.to_owned(),
+            wal: beside(database, "-wal"),
+            room,
+            figures,
+            wal_is_large: false,
+            is_blind: false,
+        }
+    }
+
     fn look(&mut self) {
         match volume::space(&self.database) {
             Ok(space) => {
@@ -109,4 +113,31 @@ fn size(path: &Path) -> u64 {
 
 fn gauge(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_log_beyond_its_bound_is_noticed_and_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("handover.db");
+        fs::write(&database, "as large as this").unwrap();
+        let figures = Figures::default();
+        let mut eyes = Eyes::on(&database, Arc::new(Room::new()), figures.clone());
+        eyes.look();
+        assert!(!eyes.wal_is_large);
+        assert_eq!((figures.file.get(), figures.wal.get()), (16, 0));
+        let log = fs::File::create(folder.path().join("handover.db-wal")).unwrap();
+        log.set_len(LARGE_WAL + 1).unwrap();
+        eyes.look();
+        assert!(eyes.wal_is_large);
+        assert_eq!(figures.wal.get(), gauge(LARGE_WAL) + 1);
+        log.set_len(1000).unwrap();
+        eyes.look();
+        assert!(!eyes.wal_is_large);
+    }
 }
