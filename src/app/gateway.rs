@@ -76,8 +76,7 @@ impl Gateway {
         let public = bind("server.listen", settings.server.listen).await?;
         let admin = bind("admin.listen", settings.admin.listen).await?;
         let (clock, supervisor, readiness) = (Clock::system(), Supervisor::new(), Readiness::default());
-        let store = Arc::new(SqliteStore::open(&settings.store, clock.clone())?);
-        let mut registry = Registry::default();
+        let (store, mut registry) = open_store(&settings, &clock)?;
         let tenants = build::tenants(&settings, &clock)?;
         let bots = build::bots(&settings, &tenants)?;
         let bus = Bus::new(bots.keys().cloned());
@@ -221,6 +220,14 @@ impl Gateway {
             http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()),
         );
     }
+}
+
+/// The store, with its figures shown.
+fn open_store(settings: &Settings, clock: &Clock) -> Result<(Arc<SqliteStore>, Registry), OpenError> {
+    let store = SqliteStore::open(&settings.store, clock.clone())?;
+    let mut registry = Registry::default();
+    store.register(&mut registry);
+    Ok((Arc::new(store), registry))
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -16,6 +16,7 @@ use crate::commands::openapi;
 use crate::commands::provision;
 use crate::commands::sandbox;
 use crate::commands::serve;
+use crate::commands::store;
 use crate::settings;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -43,6 +44,7 @@ enum Command {
     Provision(provision::ProvisionArgs),
     Doctor(doctor::DoctorArgs),
     Keys(keys::KeysArgs),
+    Store(store::StoreArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI document of the bot API.
     Openapi,
@@ -58,6 +60,7 @@ impl Cli {
                 with_settings(&self.config, |settings| block_on(provision::run(args, settings)))
             }
             Command::Doctor(args) => with_settings(&self.config, |settings| block_on(doctor::run(args, settings))),
+            Command::Store(args) => with_settings(&self.config, |settings| store::run(&args, &settings)),
             Command::Keys(args) => printed(keys::run(&args, &mut std::io::stdout()).map_err(std::io::Error::from)),
             Command::Healthcheck(args) => match args.address {
                 Some(address) => healthcheck::run(address),

@@ -13,5 +13,6 @@ mod provision_report;
 mod running;
 mod sandbox;
 mod serve;
+mod store;
 
 pub use cli::Cli;

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use crate::http::accept::accepts;
 use crate::http::problem::chain;
 use crate::store::Store;
+use crate::store::StoreError;
 
 /// What the figures are written in.
 const OPEN_METRICS: &str = "application/openmetrics-text";
@@ -80,6 +81,8 @@ pub(super) async fn readyz(State(state): State<OpsState>) -> (StatusCode, &'stat
     }
     match tokio::time::timeout(PING, state.store.ping()).await {
         Ok(Ok(())) => (StatusCode::OK, "ready\n"),
+        // The store says once that its disk is full.
+        Ok(Err(StoreError::Full)) => (StatusCode::SERVICE_UNAVAILABLE, "disk full\n"),
         Ok(Err(error)) => {
             tracing::warn!(error = chain(&error), "not ready, the store takes no writes");
             (StatusCode::SERVICE_UNAVAILABLE, "store unavailable\n")

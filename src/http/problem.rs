@@ -26,6 +26,8 @@ pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// Seconds after which a store that was not there may be back.
 const STORE_AGAIN: u64 = 2;
+/// A full disk is not emptied in a moment.
+const FULL_AGAIN: u64 = 10;
 /// Seconds after which 8x8 may have confirmed an end.
 const END_AGAIN: u64 = 5;
 /// Seconds after which a handover's lane may have room again.
@@ -37,7 +39,10 @@ pub(super) type Refusal = Box<Problem>;
 impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Self {
         let problem = of_command(&error);
-        if problem.status >= 500 {
+        if matches!(error, CommandError::Store(StoreError::Full)) {
+            // The store says once that its disk is full; a line a call would help to fill it.
+            tracing::debug!("a bot's call found no room in the store");
+        } else if problem.status >= 500 {
             tracing::error!(
                 problem.code = problem.code.as_str(),
                 error = chain(&error),
@@ -160,7 +165,12 @@ fn nobody_there(answer: &AvailabilityAnswer) -> Problem {
 
 fn of_store(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unavailable(_) | StoreError::Full | StoreError::Broken(_) => Problem::new(
+        StoreError::Full => Problem::new(
+            ProblemCode::StoreUnavailable,
+            "the gateway has no room to record anything now, its operator has been told; try again later",
+        )
+        .retry_after(FULL_AGAIN),
+        StoreError::Unavailable(_) | StoreError::Broken(_) => Problem::new(
             ProblemCode::StoreUnavailable,
             "the gateway cannot record anything now; try again",
         )

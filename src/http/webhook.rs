@@ -29,6 +29,7 @@ use crate::http::tokens::Tokens;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::http::webhook_answer::WebhookProblems;
 use crate::provisioning::Standing;
+use crate::store::StoreError;
 use crate::webhook::Decoded;
 use crate::webhook::Issued;
 use crate::webhook::PathSecrets;
@@ -319,6 +320,14 @@ fn answer_to(signed: &Signed, applied: Result<Applied, ApplyError>) -> WebhookAn
                 "a webhook came again under its id with another body, the first is kept"
             );
             WebhookAnswer::Conflicting
+        }
+        Err(ApplyError::Store(StoreError::Full)) => {
+            // The store says once that its disk is full; a line a webhook would help to fill it.
+            tracing::debug!(
+                event.id = signed.event_id(),
+                "a webhook found no room in the store, 8x8 is to repeat it"
+            );
+            WebhookAnswer::NotRecorded
         }
         Err(error) => {
             tracing::error!(

@@ -195,6 +195,12 @@ pub trait Store: Redelivery + Send + Sync {
     /// [`crate::store::AUDIT_AT_MOST`]. How many went.
     async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
-    /// Whether the store takes writes now.
+    /// Whether there is room for work in bulk, such as resending what failed: [`StoreError::Full`] before anything else is
+    /// refused.
+    fn takes_bulk(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Whether the store takes something new now.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -41,6 +41,13 @@ pub struct Commit {
     pub agent_knows: Option<AgentKnows>,
 }
 
+impl Commit {
+    /// Whether it records what somebody outside brought and can bring again, in contrast to what became of it.
+    pub fn brings_new(&self) -> bool {
+        self.receipt.is_some() || self.message.is_some()
+    }
+}
+
 /// A call that left its lane, and what that says of its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallSettled {

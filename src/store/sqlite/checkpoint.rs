@@ -89,16 +89,22 @@ impl WalGrew {
 }
 
 fn run(connection: &Connection, wal: &WalGrew, broken: &CancellationToken) {
+    let mut is_stuck = false;
     while wal.wait() {
         // Passive: it takes what no reader needs and never makes the writer wait for a lock.
         let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_row| Ok(()));
         match moved.map_err(error::failed) {
-            Ok(()) => {}
+            Ok(()) => is_stuck = false,
             Err(StoreError::Broken(why)) => {
                 tracing::error!("the store's log cannot be moved into its file, nothing more is accepted: {why}");
                 broken.cancel();
             }
-            Err(why) => tracing::warn!("the store's log was not moved into its file, the writer will do it: {why}"),
+            // Tried again after each write: said once.
+            Err(_again) if is_stuck => {}
+            Err(why) => {
+                is_stuck = true;
+                tracing::warn!("the store's log cannot be moved into its file for now, it is tried again: {why}");
+            }
         }
     }
 }

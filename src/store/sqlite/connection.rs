@@ -46,6 +46,13 @@ pub(super) fn reader(files: &Files) -> Result<Connection, OpenError> {
     open(&files.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// A connection for a command, with no settings of its own but patience.
+pub(super) fn plain(database: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(database, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
 fn open(database: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let prepared = || -> rusqlite::Result<Connection> {
@@ -74,13 +81,13 @@ fn synchronous(connection: &Connection, files: &Files) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", level)
 }
 
-enum Schema {
+pub(super) enum Schema {
     UpToDate,
     Newer(i64),
 }
 
-fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
-    let mut version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
+    let mut version = schema(connection)?;
     if version > known() {
         return Ok(Schema::Newer(version));
     }
@@ -95,7 +102,13 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
     Ok(Schema::UpToDate)
 }
 
-fn known() -> i64 {
+/// How many migrations a file has had.
+pub(super) fn schema(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// How many there are.
+pub(super) fn known() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 

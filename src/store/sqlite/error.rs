@@ -23,6 +23,10 @@ pub enum OpenError {
         "`{0}` is in use by another process: stop that one, or wait for a command such as `provision --apply` to end, or give this one a file of its own"
     )]
     InUse(PathBuf),
+    #[error(
+        "`{path}` is on a network share ({kind}), where neither a lock nor a write can be trusted: give the store a disk of this machine"
+    )]
+    Network { path: PathBuf, kind: &'static str },
     #[error("the store was written by a newer version (schema {found}, this one knows {known}): start that version")]
     Newer { found: i64, known: i64 },
     #[error("`{path}` is not a store this program can use: restore a backup, or move the file away")]
@@ -38,12 +42,21 @@ pub enum OpenError {
 /// SQLite's errors as the decisions a caller has.
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
+        // The index of the log could not grow. It is not what is trusted: the log itself is, and nothing was committed.
+        Some(ErrorCode::SystemIoFailure) if is_extended(&error, rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+            StoreError::Full
+        }
+        Some(ErrorCode::OperationInterrupted) => unavailable("the read took too long"),
         Some(ErrorCode::DiskFull) => StoreError::Full,
         Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Broken(Box::new(error))
         }
         _ => unreadable(error),
     }
+}
+
+fn is_extended(error: &rusqlite::Error, code: i32) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == code)
 }
 
 /// Whether a row was refused because another like it is there.

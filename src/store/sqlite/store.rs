@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
@@ -45,21 +43,13 @@ use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
-use crate::store::StoreSettings;
 use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::audit;
 use crate::store::sqlite::calls;
-use crate::store::sqlite::checkpoint::Checkpointer;
-use crate::store::sqlite::checkpoint::WalGrew;
-use crate::store::sqlite::claims::Claims;
 use crate::store::sqlite::commit;
-use crate::store::sqlite::connection;
-use crate::store::sqlite::error;
-use crate::store::sqlite::error::OpenError;
-use crate::store::sqlite::files::Files;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::history;
@@ -68,96 +58,31 @@ use crate::store::sqlite::inbox;
 use crate::store::sqlite::lanes;
 use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
+use crate::store::sqlite::opened::SqliteStore;
 use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
-use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
 use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::timeline;
-use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
-
-/// One process has it: a second that opens the same file is refused.
-///
-/// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
-/// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
-pub struct SqliteStore {
-    pub(super) writer: Writer,
-    readers: Readers,
-    checkpointer: Checkpointer,
-    claims: Claims,
-    clock: Clock,
-    broken: CancellationToken,
-    /// Last, so that the lock and a temporary folder outlive the threads.
-    _files: Files,
-}
-
-impl SqliteStore {
-    pub fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, OpenError> {
-        let files = Files::take(&settings.url)?;
-        let writing = connection::writer(&files)?;
-        let reading = vec![connection::reader(&files)?, connection::reader(&files)?];
-        let moving = connection::checkpointer(&files)?;
-        let broken = CancellationToken::new();
-        let wal = Arc::new(WalGrew::default());
-        let readers = Readers::start(reading).map_err(OpenError::Thread)?;
-        let checkpointer = Checkpointer::start(moving, Arc::clone(&wal), broken.clone()).map_err(OpenError::Thread)?;
-        let writer = Writer::start(writing, wal, broken.clone()).map_err(OpenError::Thread)?;
-        Ok(Self {
-            writer,
-            readers,
-            checkpointer,
-            claims: Claims::default(),
-            clock,
-            broken,
-            _files: files,
-        })
-    }
-
-    /// Cancelled when a write failed in a way that leaves unknown what is on disk: every call answers
-    /// [`StoreError::Broken`] from then on, and the process must stop and recover at its next start.
-    pub fn broken(&self) -> CancellationToken {
-        self.broken.clone()
-    }
-
-    /// Refuses new calls, carries out those it took, and waits for its threads. Blocks for as long as that takes.
-    pub fn close(&self) {
-        self.readers.close();
-        self.checkpointer.close();
-        self.writer.close();
-    }
-
-    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        if self.broken.is_cancelled() {
-            return Err(error::broken("an earlier write failed"));
-        }
-        self.readers.read(work).await
-    }
-}
-
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.read(handovers::load).await
+        self.readers.read_all(handovers::load).await
     }
 
     async fn open(&self, handover: Handover, claim: Option<IdempotencyClaim>) -> Result<Opened, StoreError> {
+        self.disk.room.for_new()?;
         let row = handovers::NewHandover::of(&handover)?;
         let open = move |db: &Connection| handovers::open(db, &handover, &row, claim.as_ref());
         self.writer.write(open).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError> {
+        if commit.brings_new() {
+            self.disk.room.for_new()?;
+        }
         let texts = commit::Texts::of(&commit)?;
         self.writer.write(move |db| commit::commit(db, &commit, &texts)).await
     }
@@ -179,6 +104,7 @@ impl Store for SqliteStore {
     }
 
     async fn keep_unplaced(&self, receipt: WebhookReceipt) -> Result<Kept, StoreError> {
+        self.disk.room.for_new()?;
         self.writer.write(move |db| inbox::keep_unplaced(db, &receipt)).await
     }
 
@@ -298,6 +224,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+        self.disk.room.for_claims()?;
         let reserved = self.claims.reserve(targets);
         let found = self.read(move |db| lanes::heads(db, reserved, now)).await?;
         // From here on nothing waits: either the caller gets the claims, or dropping `found` has freed them.
@@ -360,6 +287,10 @@ impl Store for SqliteStore {
         self.writer.write(prune).await
     }
 
+    fn takes_bulk(&self) -> Result<(), StoreError> {
+        self.disk.room.for_bulk()
+    }
+
     async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         let append = move |db: &Connection| audit::append(db, &entry).map(Wrote::Keep);
         self.writer.write(append).await
@@ -375,6 +306,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.disk.room.for_new()?;
         let now = self.clock.now();
         self.writer
             .write(move |db| prune::check(db, now).map(Wrote::Keep))

@@ -16,11 +16,21 @@ use crate::store::StoreError;
 use crate::store::sqlite::checkpoint::WalGrew;
 use crate::store::sqlite::error;
 use crate::store::sqlite::error::Failure;
+use crate::store::sqlite::figures::Figures;
+use crate::store::sqlite::room::Room;
 
 /// So many jobs may wait; one more is refused, so that a slow disk is felt outside instead of filling the memory.
 const WAITING: usize = 4096;
 /// So many jobs share a transaction.
 const GROUP: usize = 256;
+
+/// Who learns what became of transactions.
+#[derive(Clone)]
+pub(super) struct Told {
+    pub(super) wal: Arc<WalGrew>,
+    pub(super) room: Arc<Room>,
+    pub(super) figures: Figures,
+}
 
 /// What a job did: whether its writes are kept, and what its caller is told.
 pub(super) enum Wrote<T> {
@@ -36,12 +46,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, wal: Arc<WalGrew>, broken: CancellationToken) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, told: Told, broken: CancellationToken) -> io::Result<Self> {
         let (sender, jobs) = mpsc::sync_channel(WAITING);
         let group = Group {
             connection,
             broken: broken.clone(),
-            wal,
+            told,
         };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -119,6 +129,8 @@ impl Writer {
 trait Job: Send {
     /// Runs inside the job's savepoint.
     fn run(&mut self, connection: &Connection) -> Run;
+    /// Whether it failed for want of room, alone or with its group.
+    fn found_no_room(&self) -> bool;
     /// Tells the caller, after the transaction.
     fn end(self: Box<Self>, transaction: Result<(), &Failure>);
 }
@@ -155,6 +167,10 @@ where
         run
     }
 
+    fn found_no_room(&self) -> bool {
+        matches!(self.result, Some(Err(StoreError::Full)))
+    }
+
     fn end(self: Box<Self>, transaction: Result<(), &Failure>) {
         let result = match (transaction, self.result) {
             (Ok(()), Some(result)) => result,
@@ -170,7 +186,7 @@ where
 struct Group {
     connection: Connection,
     broken: CancellationToken,
-    wal: Arc<WalGrew>,
+    told: Told,
 }
 
 impl Group {
@@ -191,8 +207,14 @@ impl Group {
                 }
                 break;
             }
+            let found_no_room =
+                matches!(transaction, Err(Failure::Full)) || waiting.iter().any(|job| job.found_no_room());
+            if found_no_room {
+                self.told.room.ran_out();
+                self.told.figures.full.inc();
+            }
             end_all(&mut waiting, transaction.as_ref().copied());
-            self.wal.tell();
+            self.told.wal.tell();
         }
         drop(guard);
     }
@@ -267,13 +289,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn writer(connection: Connection) -> (Writer, CancellationToken) {
+    fn writer(connection: Connection) -> (Writer, CancellationToken, Told) {
         connection
             .execute_batch("CREATE TABLE note (text TEXT NOT NULL)")
             .unwrap();
         let broken = CancellationToken::new();
-        let writer = Writer::start(connection, Arc::default(), broken.clone()).unwrap();
-        (writer, broken)
+        let told = Told {
+            wal: Arc::default(),
+            room: Arc::new(Room::new()),
+            figures: Figures::default(),
+        };
+        let writer = Writer::start(connection, told.clone(), broken.clone()).unwrap();
+        (writer, broken, told)
     }
 
     fn note(db: &Connection, text: &str) -> Result<Wrote<()>, StoreError> {
@@ -292,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_fails_or_is_undone_leaves_the_others_of_its_group_alone() {
-        let (writer, _broken) = writer(Connection::open_in_memory().unwrap());
+        let (writer, _broken, _told) = writer(Connection::open_in_memory().unwrap());
         let failing = writer.write(|db| {
             note(db, "half")?;
             db.execute("INSERT INTO nowhere VALUES (1)", [])
@@ -311,10 +338,15 @@ mod tests {
     async fn a_full_disk_refuses_what_does_not_fit_and_nothing_else() {
         let connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "max_page_count", 8).unwrap();
-        let (writer, broken) = writer(connection);
+        let (writer, broken, told) = writer(connection);
         let large = "x".repeat(100_000);
         let refused = writer.write(move |db| note(db, &large)).await;
         assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
+        assert!(
+            told.room.for_new().is_err(),
+            "what is new waits, so that a settlement gets what room there is"
+        );
+        assert_eq!(told.figures.full.get(), 1);
         writer.write(|db| note(db, "small")).await.unwrap();
         assert_eq!(notes(&writer).await, 1);
         assert!(!broken.is_cancelled());
@@ -322,7 +354,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_cannot_be_trusted_ends_all_writing() {
-        let (writer, broken) = writer(Connection::open_in_memory().unwrap());
+        let (writer, broken, _told) = writer(Connection::open_in_memory().unwrap());
         let told = Arc::new(Mutex::new(None));
         let after = Arc::clone(&told);
         let unwritten = writer.write_then(|db| note(db, "x"), move |committed| *lock(&after) = Some(committed));
@@ -337,7 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_breaks_the_store() {
-        let (writer, broken) = writer(Connection::open_in_memory().unwrap());
+        let (writer, broken, _told) = writer(Connection::open_in_memory().unwrap());
         let panicking = writer.write::<(), _>(|_db| panic!("as if by a mistake of ours"));
         let failed = panicking.await;
         assert!(matches!(failed, Err(StoreError::Broken(_))), "{failed:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use aws_lc_rs::digest;
 use serde_json::Value;
@@ -43,6 +44,12 @@ impl Config {
     pub(crate) fn set_toml(&mut self, key: &str, value: &str) -> &mut Self {
         self.0.insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// The store's file, where one is set.
+    pub(crate) fn store(&self) -> Option<PathBuf> {
+        let url: String = serde_json::from_str(self.0.get("store.url")?).unwrap();
+        url.strip_prefix("sqlite://").map(PathBuf::from)
     }
 
     /// Replaces a text in all values.

@@ -26,8 +26,11 @@ const STORE: &str = "handover.db";
 pub(crate) struct Gateway {
     folder: TempDir,
     pub(crate) config: Config,
+    /// What its process has in its environment besides the tester's.
+    pub(crate) environment: Vec<(String, String)>,
     /// Of all its runs.
     pub(crate) log: Log,
+    store: PathBuf,
     run: Option<Run>,
 }
 
@@ -39,8 +42,9 @@ struct Run {
 }
 
 impl Gateway {
-    pub(crate) async fn start(config: Config) -> Self {
+    pub(crate) async fn start(config: Config, environment: Vec<(String, String)>) -> Self {
         let mut gateway = Self::prepared(config);
+        gateway.environment = environment;
         gateway.run_again().await;
         gateway
     }
@@ -48,8 +52,11 @@ impl Gateway {
     /// Everything is there but the process.
     pub(crate) fn prepared(mut config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        config.set("store.url", format!("sqlite://{}", folder.path().join(STORE).display()));
+        let store = config.store().unwrap_or_else(|| folder.path().join(STORE));
+        config.set("store.url", format!("sqlite://{}", store.display()));
         Self {
+            environment: Vec::new(),
+            store,
             folder,
             config,
             log: Log::default(),
@@ -61,7 +68,7 @@ impl Gateway {
     pub(crate) async fn run_again(&mut self) {
         assert!(self.run.is_none(), "it runs already");
         let before = self.log.with_message("listening").len();
-        let mut child = serve(&self.write_config());
+        let mut child = serve(&self.write_config(), &self.environment);
         let reader = self.log.follow(child.stderr.take().unwrap());
         let listening = within(PATIENCE * 2, async || {
             let exited = child.try_wait().unwrap().is_some();
@@ -89,7 +96,7 @@ impl Gateway {
 
     /// The SQLite file.
     pub(crate) fn store(&self) -> PathBuf {
-        self.folder.path().join(STORE)
+        self.store.clone()
     }
 
     /// Where bots and 8x8 call it.
@@ -147,8 +154,9 @@ impl Drop for Gateway {
     }
 }
 
-fn serve(config: &Path) -> Child {
+fn serve(config: &Path, environment: &[(String, String)]) -> Child {
     program()
+        .envs(environment.iter().cloned())
         .arg("serve")
         .arg("--config")
         .arg(config)

@@ -31,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// The path 8x8's webhooks go to.
     pub(crate) webhook_path: String,
+    /// Of the gateway's process.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl World {
@@ -49,12 +51,13 @@ impl World {
             options,
             config: Config::default(),
             webhook_path: "/webhooks/8x8/acme".to_owned(),
+            environment: Vec::new(),
         };
         setup.config = Config::new(EIGHT, &bots.url());
         change(&mut setup);
         let eight = EightX8::start(setup.options).await;
         setup.config.replace(EIGHT, &eight.url());
-        let gateway = Gateway::start(setup.config).await;
+        let gateway = Gateway::start(setup.config, setup.environment).await;
         let api = Client::new(&gateway.public(), SUPPORT);
         let world = Self {
             eight,
