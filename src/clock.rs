@@ -63,5 +63,5 @@ impl Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
 fn system_now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+    Timestamp::from_millis(i64::try_from(shifted!(since_epoch.as_millis())).unwrap_or(i64::MAX))
 }
