@@ -140,7 +140,7 @@ mod armed {
             let opened = fs::OpenOptions::new().create(true).append(true).open(file);
             drop(opened.and_then(|mut file| writeln!(file, "{name}")));
         }
-        drop(kill(Pid::this(), Signal::SIGKILL));
+        kill(Pid::this(), Signal::SIGKILL).unwrap_or_default();
         loop {
             thread::park();
         }

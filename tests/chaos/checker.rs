@@ -59,20 +59,37 @@ impl Verdict {
             }
         }
         // What an agent says is told, and not only kept.
-        let told: HashSet<&str> = ledgers.store.events.iter().filter_map(|event| event.source.as_deref()).collect();
+        let told: HashSet<&str> = ledgers
+            .store
+            .events
+            .iter()
+            .filter_map(|event| event.source.as_deref())
+            .collect();
         let placed: HashSet<&str> = ledgers.store.placed.iter().map(String::as_str).collect();
-        for webhook in ledgers.webhooks.iter().filter(|webhook| webhook.acked && webhook.text.is_some()) {
+        for webhook in ledgers
+            .webhooks
+            .iter()
+            .filter(|webhook| webhook.acked && webhook.text.is_some())
+        {
             let is_theirs = webhook.text.as_deref().is_some_and(is_said_there);
             if is_theirs && placed.contains(webhook.id.as_str()) && !told.contains(webhook.id.as_str()) {
                 self.counts.lost += 1;
-                self.find(format!("I1 words that became no event: {} of {}", webhook.id, webhook.conversation));
+                self.find(format!(
+                    "I1 words that became no event: {} of {}",
+                    webhook.id, webhook.conversation
+                ));
             }
         }
     }
 
     /// I1, from the store to the bot.
     fn kept_is_delivered(&mut self, ledgers: &Ledgers) {
-        let taken: HashSet<&str> = ledgers.callbacks.iter().filter(|one| one.is_taken()).map(|one| one.id.as_str()).collect();
+        let taken: HashSet<&str> = ledgers
+            .callbacks
+            .iter()
+            .filter(|one| one.is_taken())
+            .map(|one| one.id.as_str())
+            .collect();
         for event in &ledgers.store.events {
             if taken.contains(event.id.as_str()) {
                 self.counts.delivered += 1;
@@ -82,11 +99,17 @@ impl Verdict {
                 Fate::Listed => {}
                 Fate::Pending => {
                     self.counts.stuck += 1;
-                    self.find(format!("I1 still pending: {} {} of {}", event.kind, event.sequence, event.handover));
+                    self.find(format!(
+                        "I1 still pending: {} {} of {}",
+                        event.kind, event.sequence, event.handover
+                    ));
                 }
                 Fate::Done => {
                     self.counts.lost += 1;
-                    self.find(format!("I1 done and no bot took it: {} {} of {}", event.kind, event.sequence, event.handover));
+                    self.find(format!(
+                        "I1 done and no bot took it: {} {} of {}",
+                        event.kind, event.sequence, event.handover
+                    ));
                 }
             }
         }
@@ -110,11 +133,15 @@ impl Verdict {
             }
             seen.insert(&callback.id, callback);
             let last = last.entry(&callback.handover).or_default();
-            let left_out = (*last + 1..callback.sequence).any(|gap| !listed.contains(&(callback.handover.as_str(), gap)));
+            let left_out =
+                (*last + 1..callback.sequence).any(|gap| !listed.contains(&(callback.handover.as_str(), gap)));
             let is_late = listed.contains(&(callback.handover.as_str(), callback.sequence));
             if (callback.sequence <= *last && !is_late) || left_out {
                 self.counts.disorder += 1;
-                self.find(format!("I2 {} came after {} of {}", callback.sequence, last, callback.handover));
+                self.find(format!(
+                    "I2 {} came after {} of {}",
+                    callback.sequence, last, callback.handover
+                ));
             }
             *last = callback.sequence.max(*last);
         }
@@ -124,7 +151,9 @@ impl Verdict {
     fn only_what_was_signed(&mut self, ledgers: &Ledgers) {
         let signed: HashMap<&str, &Webhook> = ledgers.webhooks.iter().map(|one| (one.id.as_str(), one)).collect();
         for callback in &ledgers.callbacks {
-            let Some(source) = callback.source.as_deref() else { continue };
+            let Some(source) = callback.source.as_deref() else {
+                continue;
+            };
             match signed.get(source) {
                 None => self.find(format!("I3 delivered, and 8x8 never signed it: {source}")),
                 Some(webhook) => {
@@ -139,8 +168,9 @@ impl Verdict {
 
     /// I4.
     fn only_ones_own(&mut self, ledgers: &Ledgers) {
-        let owners: HashMap<&str, &str> =
-            (ledgers.store.handovers.iter()).map(|one| (one.id.as_str(), one.bot.as_str())).collect();
+        let owners: HashMap<&str, &str> = (ledgers.store.handovers.iter())
+            .map(|one| (one.id.as_str(), one.bot.as_str()))
+            .collect();
         for callback in &ledgers.callbacks {
             if owners.get(callback.handover.as_str()) != Some(&callback.bot.as_str()) {
                 self.find(format!("I4 {} was told of {}", callback.bot, callback.handover));
@@ -184,10 +214,16 @@ impl Verdict {
             let is_there = there.contains_key(intent.text.as_str());
             match &intent.outcome {
                 Outcome::Done(said) if is_proof(intent.kind, said) && !is_there => {
-                    self.find(format!("I5 a {} was answered {said} and is not at 8x8: {}", intent.kind, intent.text));
+                    self.find(format!(
+                        "I5 a {} was answered {said} and is not at 8x8: {}",
+                        intent.kind, intent.text
+                    ));
                 }
                 Outcome::Refused(code) if is_there => {
-                    self.find(format!("I5 a {} was refused ({code}) and is at 8x8: {}", intent.kind, intent.text));
+                    self.find(format!(
+                        "I5 a {} was refused ({code}) and is at 8x8: {}",
+                        intent.kind, intent.text
+                    ));
                 }
                 Outcome::Done(_) | Outcome::Refused(_) | Outcome::Open => {}
             }
@@ -196,11 +232,18 @@ impl Verdict {
 
     /// I2, towards 8x8: a bot posts one after the other.
     fn posted_in_order(&mut self, ledgers: &Ledgers) {
-        let numbers: HashMap<&str, u64> =
-            (ledgers.intents.iter()).map(|intent| (intent.text.as_str(), intent.number)).collect();
+        let numbers: HashMap<&str, u64> = (ledgers.intents.iter())
+            .map(|intent| (intent.text.as_str(), intent.number))
+            .collect();
         let mut last: HashMap<&str, u64> = HashMap::new();
-        for call in ledgers.calls.iter().filter(|call| call.taken && call.operation == "message") {
-            let Some(&number) = numbers.get(call.text.as_str()) else { continue };
+        for call in ledgers
+            .calls
+            .iter()
+            .filter(|call| call.taken && call.operation == "message")
+        {
+            let Some(&number) = numbers.get(call.text.as_str()) else {
+                continue;
+            };
             let last = last.entry(&call.conversation).or_default();
             if number < *last {
                 self.counts.disorder += 1;

@@ -61,7 +61,11 @@ fn right() -> Ledgers {
     };
     Ledgers {
         webhooks: vec![webhook(1), webhook(2), webhook(3)],
-        calls: vec![call("create", "name 1"), call("message", "word 2"), call("message", "word 3")],
+        calls: vec![
+            call("create", "name 1"),
+            call("message", "word 2"),
+            call("message", "word 3"),
+        ],
         callbacks: vec![callback(1), callback(2), callback(2), callback(3)],
         intents: vec![
             intent(1, "create", "name 1", "created"),
@@ -115,9 +119,18 @@ fn right_ledgers_are_found_right_and_a_repeat_is_counted() {
 
 #[test]
 fn a_lost_event_is_found() {
-    only(&found(|all| all.callbacks.retain(|one| one.sequence != 3)), "I1 done and no bot took it");
-    only(&found(|all| all.callbacks[3].answered = Some(500)), "I1 done and no bot took it");
-    only(&found(|all| all.store.placed.truncate(2)), "I1 acknowledged and not kept");
+    only(
+        &found(|all| all.callbacks.retain(|one| one.sequence != 3)),
+        "I1 done and no bot took it",
+    );
+    only(
+        &found(|all| all.callbacks[3].answered = Some(500)),
+        "I1 done and no bot took it",
+    );
+    only(
+        &found(|all| all.store.placed.truncate(2)),
+        "I1 acknowledged and not kept",
+    );
     only(
         &found(|all| {
             all.store.events.truncate(2);
@@ -152,14 +165,26 @@ fn an_event_out_of_order_or_left_out_is_found() {
 
 #[test]
 fn an_event_8x8_did_not_sign_is_found() {
-    only(&found(|all| all.callbacks[0].source = Some("forged".to_owned())), "I3 delivered, and");
-    only(&found(|all| all.callbacks[0].text = Some("other words".to_owned())), "I3 delivered otherwise");
+    only(
+        &found(|all| all.callbacks[0].source = Some("forged".to_owned())),
+        "I3 delivered, and",
+    );
+    only(
+        &found(|all| all.callbacks[0].text = Some("other words".to_owned())),
+        "I3 delivered otherwise",
+    );
 }
 
 #[test]
 fn a_foreign_event_is_found() {
-    only(&found(|all| all.callbacks[0].bot = "sales".to_owned()), "I4 sales was told");
-    only(&found(|all| all.intents[1].bot = "sales".to_owned()), "I4 sales was given");
+    only(
+        &found(|all| all.callbacks[0].bot = "sales".to_owned()),
+        "I4 sales was told",
+    );
+    only(
+        &found(|all| all.intents[1].bot = "sales".to_owned()),
+        "I4 sales was given",
+    );
 }
 
 #[test]
@@ -180,14 +205,26 @@ fn a_doubled_post_is_found() {
 fn an_answer_that_was_not_true_is_found() {
     only(&found(|all| all.calls[1].taken = false), "I5 ");
     only(&found(|all| all.calls[0].taken = false), "I5 a create was answered");
-    only(&found(|all| all.intents[2].outcome = Outcome::Refused("x".to_owned())), "I5 a message was refused");
-    only(&found(|all| all.store.messages[0].status = "failed".to_owned()), "I5 failed and yet");
-    only(&found(|all| all.store.messages[0].status = "queued".to_owned()), "I5 neither");
+    only(
+        &found(|all| all.intents[2].outcome = Outcome::Refused("x".to_owned())),
+        "I5 a message was refused",
+    );
+    only(
+        &found(|all| all.store.messages[0].status = "failed".to_owned()),
+        "I5 failed and yet",
+    );
+    only(
+        &found(|all| all.store.messages[0].status = "queued".to_owned()),
+        "I5 neither",
+    );
 }
 
 #[test]
 fn what_is_stuck_is_found() {
-    only(&found(|all| all.store.handovers[0].state = "queued".to_owned()), "stuck: ho_1");
+    only(
+        &found(|all| all.store.handovers[0].state = "queued".to_owned()),
+        "stuck: ho_1",
+    );
     only(&found(|all| all.held.push("c1".to_owned())), "stuck: c1");
     only(&found(|all| all.store.open_calls = 1), "stuck: 1 calls");
     only(&found(|all| all.webhooks[2].acked = false), "stuck: 8x8 could not");

@@ -18,8 +18,11 @@ fn collect(folder: &Path, names: &mut BTreeSet<String>) {
             collect(&path, names);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("failpoint.rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let named = text.split("failpoint!(\"").skip(1).filter_map(|rest| rest.split('"').next());
-            names.extend(named.map(str::to_owned));
+            let points = text
+                .split("failpoint!(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            names.extend(points.map(str::to_owned));
         }
     }
 }
@@ -28,8 +31,21 @@ fn collect(folder: &Path, names: &mut BTreeSet<String>) {
 fn each_step_of_each_flow_has_its_failpoint() {
     let names = all();
     for flow in [
-        "webhook.", "kept.", "create.", "message.", "call.", "end.", "update.", "hand_back.", "reopen.", "placing.",
-        "timer.", "key.", "delivery.", "store.", "start.",
+        "webhook.",
+        "kept.",
+        "create.",
+        "message.",
+        "call.",
+        "end.",
+        "update.",
+        "hand_back.",
+        "reopen.",
+        "placing.",
+        "timer.",
+        "key.",
+        "delivery.",
+        "store.",
+        "start.",
     ] {
         let steps = names.iter().filter(|name| name.starts_with(flow)).count();
         assert!(steps >= 1, "{flow} has none of {names:?}");

@@ -12,7 +12,10 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn number(name: &str) -> Option<u64> {
-    variable(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not `{text}`")))
+    variable(name).map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is a number, not `{text}`"))
+    })
 }
 
 /// A random one, or the one of an earlier run.

@@ -123,7 +123,10 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(id) = self.id() {
             // It may have gone by itself.
-            drop(nix::sys::signal::kill(Pid::from_raw(i32::try_from(id).unwrap()), signal));
+            drop(nix::sys::signal::kill(
+                Pid::from_raw(i32::try_from(id).unwrap()),
+                signal,
+            ));
         }
     }
 

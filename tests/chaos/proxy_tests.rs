@@ -32,7 +32,9 @@ async fn before_an_echo() -> (Proxy, JoinSet<()>) {
 }
 
 async fn connect(proxy: &Proxy) -> TcpStream {
-    TcpStream::connect(proxy.url().trim_start_matches("http://")).await.unwrap()
+    TcpStream::connect(proxy.url().trim_start_matches("http://"))
+        .await
+        .unwrap()
 }
 
 /// What comes back of ten bytes: their number, or the error; `None` when nothing came in time.
