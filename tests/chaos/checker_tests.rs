@@ -13,60 +13,16 @@ use crate::ledger::StoredHandover;
 use crate::ledger::StoredMessage;
 use crate::ledger::Webhook;
 
-/// One handover: three things said by the agent, one by the bot.
+/// One handover: three things said by the agent, two by the bot.
 fn right() -> Ledgers {
-    let said = |n: u64| format!("word there {n}");
-    let webhook = |n: u64| Webhook {
-        id: format!("w{n}"),
-        kind: "MESSAGE".to_owned(),
-        conversation: "c1".to_owned(),
-        text: Some(said(n)),
-        acked: true,
-        attempts: 1,
-    };
-    let event = |n: u64| StoredEvent {
-        id: format!("evt_{n}"),
-        handover: "ho_1".to_owned(),
-        sequence: n,
-        kind: "message.created".to_owned(),
-        source: Some(format!("w{n}")),
-        fate: Fate::Done,
-    };
-    let callback = |n: u64| Callback {
-        bot: "support".to_owned(),
-        id: format!("evt_{n}"),
-        handover: "ho_1".to_owned(),
-        conversation: "c1".to_owned(),
-        sequence: n,
-        source: Some(format!("w{n}")),
-        text: Some(said(n)),
-        hash: n,
-        answered: Some(204),
-        ..Callback::default()
-    };
-    let call = |operation: &str, text: &str| Call {
-        operation: operation.to_owned(),
-        conversation: "c1".to_owned(),
-        text: text.to_owned(),
-        taken: true,
-    };
-    let intent = |number, kind, text: &str, said: &str| Intent {
-        number,
-        kind,
-        bot: "support".to_owned(),
-        handover: "ho_1".to_owned(),
-        text: text.to_owned(),
-        attempts: 1,
-        outcome: Outcome::Done(said.to_owned()),
-    };
     Ledgers {
-        webhooks: vec![webhook(1), webhook(2), webhook(3)],
+        webhooks: [1, 2, 3].map(webhook).to_vec(),
         calls: vec![
             call("create", "name 1"),
             call("message", "word 2"),
             call("message", "word 3"),
         ],
-        callbacks: vec![callback(1), callback(2), callback(2), callback(3)],
+        callbacks: [1, 2, 2, 3].map(callback).to_vec(),
         intents: vec![
             intent(1, "create", "name 1", "created"),
             intent(2, "message", "word 2", "accepted"),
@@ -79,16 +35,78 @@ fn right() -> Ledgers {
                 state: "ended".to_owned(),
                 conversation: "c1".to_owned(),
             }],
-            events: vec![event(1), event(2), event(3)],
+            events: [1, 2, 3].map(event).to_vec(),
             messages: vec![StoredMessage {
                 handover: "ho_1".to_owned(),
                 text: "word 2".to_owned(),
                 status: "accepted".to_owned(),
             }],
-            placed: vec!["w1".to_owned(), "w2".to_owned(), "w3".to_owned()],
+            placed: [1, 2, 3].map(|n| format!("w{n}")).to_vec(),
             ..Stored::default()
         },
         held: Vec::new(),
+    }
+}
+
+fn said(n: u64) -> String {
+    format!("word there {n}")
+}
+
+fn webhook(n: u64) -> Webhook {
+    Webhook {
+        id: format!("w{n}"),
+        kind: "MESSAGE".to_owned(),
+        conversation: "c1".to_owned(),
+        text: Some(said(n)),
+        acked: true,
+        attempts: 1,
+    }
+}
+
+fn event(n: u64) -> StoredEvent {
+    StoredEvent {
+        id: format!("evt_{n}"),
+        handover: "ho_1".to_owned(),
+        sequence: n,
+        kind: "message.created".to_owned(),
+        source: Some(format!("w{n}")),
+        fate: Fate::Done,
+    }
+}
+
+fn callback(n: u64) -> Callback {
+    Callback {
+        bot: "support".to_owned(),
+        id: format!("evt_{n}"),
+        handover: "ho_1".to_owned(),
+        conversation: "c1".to_owned(),
+        sequence: n,
+        source: Some(format!("w{n}")),
+        text: Some(said(n)),
+        hash: n,
+        answered: Some(204),
+        ..Callback::default()
+    }
+}
+
+fn call(operation: &str, text: &str) -> Call {
+    Call {
+        operation: operation.to_owned(),
+        conversation: "c1".to_owned(),
+        text: text.to_owned(),
+        taken: true,
+    }
+}
+
+fn intent(number: u64, kind: &'static str, text: &str, said: &str) -> Intent {
+    Intent {
+        number,
+        kind,
+        bot: "support".to_owned(),
+        handover: "ho_1".to_owned(),
+        text: text.to_owned(),
+        attempts: 1,
+        outcome: Outcome::Done(said.to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handover_gateway::clock::Clock;
 use http::Method;
 use serde_json::Value;
 use serde_json::json;
@@ -53,6 +54,20 @@ impl Control {
         let all = self.list("/conversations").await;
         let held = all.iter().filter(|one| one["state"] != "idle");
         held.map(|one| text(&one["id"])).collect()
+    }
+
+    /// Signs an event that was delivered again, so much later, and sends it. What the receiver answers.
+    pub(crate) async fn repeat(&self, event: &Value, later: Duration) -> Value {
+        let then = Clock::system().now().plus(later);
+        let conversation = text(&event["conversationId"]);
+        let again = json!({
+            "eventId": event["eventId"],
+            "raw": event["body"].to_string(),
+            "wait": true,
+            "sign": {"tt": then.as_millis()},
+        });
+        let path = format!("/conversations/{conversation}/events");
+        self.post(&path, &again).await.unwrap_or_default()
     }
 
     pub(crate) async fn list(&self, path: &str) -> Vec<Value> {

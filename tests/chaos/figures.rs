@@ -57,12 +57,12 @@ impl Figures {
         }
         write!(
             row,
-            " {} | {} | {} | {} | {:.1} | {} | {} |",
+            " {} | {} | {} | {} | {} | {} | {} |",
             spread(&self.restarts),
             spread(&self.first_acks),
             self.peaks.rss_kib / 1024,
             self.peaks.descriptors,
-            self.peaks.wal as f64 / 1_048_576.0,
+            self.peaks.wal >> 20,
             self.took.as_secs(),
             self.extra,
         )

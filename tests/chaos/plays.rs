@@ -1,8 +1,10 @@
 //! The handovers that are played: each kind takes another way through the states.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use http::Method;
 use rand::RngExt as _;
 use serde_json::Value;
@@ -11,6 +13,7 @@ use serde_json::json;
 use crate::secrets::WORD;
 use crate::traffic::Ask;
 use crate::traffic::Player;
+use crate::traffic::Shared;
 
 /// The channel in which customers begin.
 pub(crate) const WHATSAPP: &str = "chaos-whatsapp";
@@ -112,6 +115,36 @@ async fn begun_there(player: &mut Player) -> Option<()> {
 async fn timed_out(player: &mut Player) -> Option<()> {
     let (id, _conversation) = create(player, json!({"timers": {"queue": "1s"}})).await?;
     ended(player, &id).await
+}
+
+/// Handovers with an agent in each, opened several at a time; their conversations.
+pub(crate) async fn open_many(shared: &Arc<Shared>, count: usize) -> Vec<String> {
+    let mut opened = Vec::new();
+    while opened.len() < count {
+        let some = (opened.len()..count).take(16).map(|number| async move {
+            let mut player = Player::new(shared, number as u64);
+            let (_id, conversation) = create(&mut player, json!({})).await.unwrap();
+            let control = &player.shared.control;
+            control.agent(&conversation, json!({"do": "join"})).await;
+            conversation
+        });
+        opened.extend(join_all(some).await);
+    }
+    opened
+}
+
+/// The agents of all of them say so much at once.
+pub(crate) async fn all_say(shared: &Arc<Shared>, conversations: &[String], times: usize) {
+    for time in 0..times {
+        let each = conversations.iter().map(|conversation| async move {
+            let text = format!("{WORD} there {time} in {conversation}");
+            shared
+                .control
+                .agent(conversation, json!({"do": "say", "text": text}))
+                .await;
+        });
+        join_all(each).await;
+    }
 }
 
 async fn create(player: &mut Player, fields: Value) -> Option<(String, String)> {

@@ -123,10 +123,8 @@ impl Gateway {
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(id) = self.id() {
             // It may have gone by itself.
-            drop(nix::sys::signal::kill(
-                Pid::from_raw(i32::try_from(id).unwrap()),
-                signal,
-            ));
+            let id = Pid::from_raw(i32::try_from(id).unwrap());
+            nix::sys::signal::kill(id, signal).unwrap_or_default();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The program under test between 8x8 and bots, with a network that can fail between all of them; and the judgement.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::bots::Bots;
 use crate::checker::check;
 use crate::control::Control;
 use crate::control::http_client;
+use crate::disk::Disk;
 use crate::figures::Figures;
 use crate::ledger::Ledgers;
 use crate::options;
@@ -172,7 +174,12 @@ impl Rig {
     }
 
     /// Faults off, everything brought to its end, everything held against everything.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(self) {
+        self.finish_on(None).await;
+    }
+
+    /// As `finish`, with the disk the store is on.
+    pub(crate) async fn finish_on(mut self, disk: Option<Disk>) {
         self.everything_passes();
         self.bots.all_behave();
         self.control.clear_faults().await;
@@ -192,7 +199,31 @@ impl Rig {
             self.wrong("it did not stop well".to_owned());
         }
         let ledgers = self.ledgers().await;
+        drop(disk);
         self.judge(&ledgers, &metrics);
+    }
+
+    /// Waits until 8x8 has delivered all its events.
+    pub(crate) async fn everything_acked(&self) {
+        self.within(async || self.control.webhooks().await.iter().all(|one| one.acked))
+            .await;
+    }
+
+    /// Waits until the bots have all that was recorded.
+    pub(crate) async fn drained(&self) {
+        self.within(async || stored::is_drained(&self.store)).await;
+    }
+
+    async fn within(&self, mut holds: impl AsyncFnMut() -> bool) {
+        let until = Instant::now() + QUIET_WITHIN;
+        while !holds().await {
+            assert!(
+                Instant::now() < until,
+                "not within {QUIET_WITHIN:?}: {}",
+                self.gateway.tail()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Ends what is live, and waits until nothing is left to be done. What is left, if something is.
@@ -340,7 +371,8 @@ bots.support.inbound_channels = ["{WHATSAPP}"]
     );
     for bot in BOTS {
         let hash = key_hash(bot);
-        text.push_str(&format!(
+        write!(
+            text,
             r#"
 bots.{bot}.tenant = "acme"
 bots.{bot}.api_key_hashes = ["{hash}"]
@@ -349,7 +381,8 @@ bots.{bot}.callback_secrets = ["{CALLBACK_SECRET}"]
 bots.{bot}.allow_http = true
 bots.{bot}.allow_networks = ["127.0.0.0/8"]
 "#
-        ));
+        )
+        .unwrap();
     }
     text
 }

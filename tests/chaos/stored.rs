@@ -59,6 +59,10 @@ const OPEN_CALLS: &str = "SELECT count(*) FROM command WHERE state = 'open'";
 const LIVE: &str = "SELECT count(*) FROM handover WHERE live = 1";
 const BEHIND: &str = "SELECT count(*) FROM lane WHERE head < tail AND stopped = 0";
 
+pub(crate) fn is_drained(file: &Path) -> bool {
+    count(&open(file), BEHIND) == 0
+}
+
 /// What is still to be done, in words; `None` when nothing is.
 pub(crate) fn unfinished(file: &Path) -> Option<String> {
     let db = open(file);

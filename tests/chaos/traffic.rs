@@ -29,7 +29,6 @@ const AT_THE_END: Duration = Duration::from_secs(15);
 pub(crate) const BOTS: [&str; 2] = ["support", "sales"];
 
 pub(crate) struct Traffic {
-    shared: Arc<Shared>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
 }
@@ -83,11 +82,9 @@ impl Traffic {
         let mut tasks = JoinSet::new();
         for worker in 0..workers {
             let mut player = Player {
-                shared: Arc::clone(shared),
-                random: StdRng::seed_from_u64(seed ^ (worker << 32)),
                 bot: BOTS[usize::from(worker % 3 == 2)],
                 stop: stop.clone(),
-                stopped_at: None,
+                ..Player::new(shared, seed ^ (worker << 32))
             };
             tasks.spawn(async move {
                 let mut next = usize::try_from(worker).unwrap();
@@ -97,11 +94,7 @@ impl Traffic {
                 }
             });
         }
-        Self {
-            shared: Arc::clone(shared),
-            tasks,
-            stop,
-        }
+        Self { tasks, stop }
     }
 
     /// Lets every play come to its end.
@@ -110,10 +103,6 @@ impl Traffic {
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
-    }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
     }
 }
 
@@ -142,6 +131,16 @@ enum Tried {
 }
 
 impl Player {
+    pub(crate) fn new(shared: &Arc<Shared>, seed: u64) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            random: StdRng::seed_from_u64(seed),
+            bot: BOTS[0],
+            stop: CancellationToken::new(),
+            stopped_at: None,
+        }
+    }
+
     /// Something only this call can have said.
     pub(crate) fn words(number: u64, what: &str) -> String {
         format!("{WORD} {what} {number}")
@@ -168,7 +167,10 @@ impl Player {
                     let intent = &mut self.shared.intents.lock().unwrap()[number];
                     intent.outcome = outcome;
                     if ask.kind == "create" || ask.kind == "reopen" {
-                        intent.handover = answer["id"].as_str().unwrap_or_default().to_owned();
+                        answer["id"]
+                            .as_str()
+                            .unwrap_or_default()
+                            .clone_into(&mut intent.handover);
                     }
                     return is_yes.then_some(answer);
                 }
