@@ -102,9 +102,11 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    let verified = Webhook::new(CALLBACK_SECRET).unwrap().verify(&body, &headers);
+    let signature = Webhook::new(CALLBACK_SECRET).unwrap();
+    let is_signed = is_signed(&signature, &headers, &body).is_some();
+    let is_new = signature.verify(&body, &headers).is_ok();
     let callback = read(&book, &bot, &body);
-    if verified.is_err() {
+    if !is_signed {
         book.forged.lock().unwrap().push(format!("{bot}: {}", callback.id));
     }
     let number = {
@@ -114,6 +116,8 @@ async fn receive(
     };
     let manner = book.manners.lock().unwrap().get(&bot).copied().unwrap_or_default();
     let status = match manner {
+        // As a bot has to refuse what is signed for another time.
+        _ if !is_new => 401,
         Manner::Good => 204,
         Manner::Refuse(percent, status) if rand::random_range(0..100) < percent => status,
         Manner::Refuse(..) => 204,
@@ -125,6 +129,17 @@ async fn receive(
     };
     book.callbacks.lock().unwrap()[number].answered = Some(status);
     StatusCode::from_u16(status).unwrap()
+}
+
+/// Whether it is signed for the time it names, whenever that is.
+fn is_signed(signature: &Webhook, headers: &HeaderMap, body: &Bytes) -> Option<()> {
+    let header = |name: &str| headers.get(name)?.to_str().ok();
+    let (id, at) = (header("webhook-id")?, header("webhook-timestamp")?);
+    let expected = signature.sign(id, at.parse().ok()?, body).ok()?;
+    header("webhook-signature")?
+        .split(' ')
+        .any(|one| one == expected)
+        .then_some(())
 }
 
 fn read(book: &Book, bot: &str, body: &Bytes) -> Callback {

@@ -13,6 +13,8 @@ use crate::ledger::Webhook;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) acked: usize,
+    /// Attempts of 8x8's that were answered, and not with 2xx.
+    pub(crate) refused: usize,
     pub(crate) delivered: usize,
     pub(crate) lost: usize,
     /// Callbacks that came again, as at-least-once allows.
@@ -51,6 +53,7 @@ impl Verdict {
         let kept: HashSet<&str> = (ledgers.store.placed.iter().chain(&ledgers.store.unplaced))
             .map(String::as_str)
             .collect();
+        self.counts.refused = ledgers.webhooks.iter().map(|webhook| webhook.refused).sum();
         for webhook in ledgers.webhooks.iter().filter(|webhook| webhook.acked) {
             self.counts.acked += 1;
             if !is_ephemeral(webhook) && !kept.contains(webhook.id.as_str()) {

@@ -60,6 +60,7 @@ fn webhook(n: u64) -> Webhook {
         text: Some(said(n)),
         acked: true,
         attempts: 1,
+        refused: 0,
     }
 }
 

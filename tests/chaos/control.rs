@@ -93,6 +93,8 @@ impl Control {
 fn webhook(event: &Value) -> Webhook {
     let body = &event["body"];
     // The two dialects, and their places for words.
+    let attempts = event["attempts"].as_array().cloned().unwrap_or_default();
+    let refuses = |attempt: &Value| attempt["status"].as_u64().is_some_and(|status| status >= 300);
     let said = ["/data/text", "/message", "/text"];
     Webhook {
         id: text(&event["eventId"]),
@@ -103,7 +105,8 @@ fn webhook(event: &Value) -> Webhook {
             .find_map(|path| body.pointer(path)?.as_str())
             .map(str::to_owned),
         acked: event["acked"] == true,
-        attempts: event["attempts"].as_array().map_or(0, Vec::len),
+        attempts: attempts.len(),
+        refused: attempts.iter().filter(|one| refuses(one)).count(),
     }
 }
 

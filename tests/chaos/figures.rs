@@ -30,8 +30,8 @@ pub(crate) struct Figures {
 }
 
 const HEAD: &str = "\
-| scenario | rows | seed | rounds | handovers | acked | lost | delivered | repeats | disorder | POSTs | doubled | unknown | stuck | restart ms p50/max | first 204 ms p50/max | RSS MiB | fds | WAL MiB | s | also |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| scenario | rows | seed | rounds | handovers | acked | refused | lost | delivered | repeats | disorder | POSTs | doubled | unknown | stuck | restart ms p50/max | first 204 ms p50/max | RSS MiB | fds | WAL MiB | s | also |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 impl Figures {
@@ -43,6 +43,7 @@ impl Figures {
         );
         let numbers = [
             counts.acked,
+            counts.refused,
             counts.lost,
             counts.delivered,
             counts.repeats,

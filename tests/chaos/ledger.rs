@@ -26,6 +26,8 @@ pub(crate) struct Webhook {
     pub(crate) text: Option<String>,
     pub(crate) acked: bool,
     pub(crate) attempts: usize,
+    /// Attempts that the gateway answered, and not with 2xx.
+    pub(crate) refused: usize,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]

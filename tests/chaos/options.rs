@@ -38,6 +38,11 @@ pub(crate) fn report() -> Option<PathBuf> {
     variable("HANDOVER_CHAOS_REPORT").map(PathBuf::from)
 }
 
+/// Whether ledgers are kept although all was well.
+pub(crate) fn keeps() -> bool {
+    variable("HANDOVER_CHAOS_KEEP").is_some()
+}
+
 /// Each run of it kills at every failpoint; the failpoints of one flow alone with `HANDOVER_CHAOS_ONLY=create.`.
 pub(crate) fn only() -> String {
     variable("HANDOVER_CHAOS_ONLY").unwrap_or_default()

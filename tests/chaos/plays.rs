@@ -222,7 +222,7 @@ async fn state(player: &Player, id: &str, wanted: &str) -> Option<()> {
 /// Looks until it is there; a while, since whoever is to bring it may have died.
 async fn found<T>(player: &Player, path: &str, look: impl Fn(&Value) -> Option<T>) -> Option<T> {
     let until = Instant::now() + Duration::from_secs(12);
-    while Instant::now() < until {
+    while Instant::now() < until && !player.is_over() {
         let shown = player.shared.call(player.bot, Method::GET, path).await;
         if let Some(found) = shown.and_then(|shown| look(&shown)) {
             return Some(found);

@@ -318,13 +318,22 @@ impl Rig {
         if !findings.is_empty() {
             self.fail(ledgers, &findings);
         }
+        if options::keeps() {
+            let kept = self.keep(ledgers, &[]);
+            show(&format!("ledgers, log and store: {}", kept.display()));
+        }
         drop(self.sandbox);
     }
 
-    fn fail(&mut self, ledgers: &Ledgers, findings: &[String]) -> ! {
+    fn keep(&mut self, ledgers: &Ledgers, findings: &[String]) -> PathBuf {
         let kept = self.folder.take().unwrap().keep();
         fs::write(kept.join("ledgers.json"), serde_json::to_vec(ledgers).unwrap()).unwrap();
         fs::write(kept.join("findings.txt"), findings.join("\n")).unwrap();
+        kept
+    }
+
+    fn fail(&mut self, ledgers: &Ledgers, findings: &[String]) -> ! {
+        let kept = self.keep(ledgers, findings);
         let Figures { scenario, seed, .. } = self.figures;
         panic!(
             "{} findings, the first of them:\n{}\nagain: ./scripts/chaos --seed {seed} --scenario {scenario}\nledgers, log and store: {}",
@@ -364,7 +373,7 @@ tenants.acme.channel_id = "sandbox-channel"
 tenants.acme.queue_id = "101"
 tenants.acme.transfer_grace = "300ms"
 tenants.acme.send_wait = "1s"
-tenants.acme.message_deadline = "30s"
+tenants.acme.message_deadline = "15s"
 bots.support.inbound_channels = ["{WHATSAPP}"]
 "#,
         store.display()

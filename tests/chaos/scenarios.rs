@@ -195,6 +195,9 @@ async fn the_store_refuses() {
     }
     rig.start_well().await;
     traffic.end().await;
+    if rig.control.webhooks().await.iter().all(|one| one.refused == 0) {
+        rig.wrong("nothing was refused".to_owned());
+    }
     rig.finish().await;
 }
 
@@ -225,6 +228,9 @@ async fn the_disk_is_full() {
         }
     }
     traffic.end().await;
+    if rig.control.webhooks().await.iter().all(|one| one.refused == 0) {
+        rig.wrong("the disk was never full".to_owned());
+    }
     rig.figures.extra = format!("ended by itself {stops} times");
     rig.finish_on(Some(disk)).await;
 }

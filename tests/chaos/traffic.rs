@@ -211,6 +211,11 @@ impl Player {
         started.elapsed() > GIVES_UP || self.stopped_at.is_some_and(|at| at.elapsed() > AT_THE_END)
     }
 
+    /// Whether nobody waits any more for what may never come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     async fn try_once(&self, ask: &Ask<'_>, key: &str, body: &Value) -> Tried {
         let shared = &self.shared;
         let mut request = shared

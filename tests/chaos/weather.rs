@@ -38,13 +38,10 @@ pub(crate) async fn network(rig: &mut Rig, random: &mut StdRng) {
 
 /// 8x8 does something it should not, to the next calls or events that come by.
 pub(crate) async fn eight(rig: &mut Rig, random: &mut StdRng) {
-    let mut rule = if random.random_bool(0.5) {
-        api_fault(random)
-    } else {
-        webhook_fault(random)
-    };
-    rule["times"] = json!(random.random_range(1..4));
-    rig.control.fault(rule).await;
+    for mut rule in [api_fault(random), webhook_fault(random)] {
+        rule["times"] = json!(random.random_range(1..5));
+        rig.control.fault(rule).await;
+    }
     pause(random, 10..120).await;
     rig.figures.rounds += 1;
 }
