@@ -23,9 +23,10 @@ pub(crate) fn seed() -> u64 {
     number("HANDOVER_CHAOS_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()))
 }
 
-/// Rounds of what a scenario repeats, where not told otherwise.
-pub(crate) fn rounds(usual: u64) -> u64 {
-    number("HANDOVER_CHAOS_ROUNDS").unwrap_or(usual)
+/// Rounds of what a scenario repeats: usually, and in the long form.
+pub(crate) fn rounds(usual: u64, long: u64) -> u64 {
+    let is_long = variable("HANDOVER_CHAOS_LONG").is_some();
+    number("HANDOVER_CHAOS_ROUNDS").unwrap_or(if is_long { long } else { usual })
 }
 
 /// How long a scenario that is measured in time goes on.

@@ -46,7 +46,7 @@ async fn killed_at_every_failpoint() {
         .into_iter()
         .filter(|name| name.starts_with(&options::only()))
         .collect();
-    for round in 0..options::rounds(1) {
+    for round in 0..options::rounds(1, 10) {
         let mut left = names.clone();
         if round > 0 {
             // The schema is up to date by now.
@@ -93,7 +93,7 @@ async fn killed_at_random() {
     let mut random = StdRng::seed_from_u64(rig.figures.seed);
     rig.start_well().await;
     let traffic = Traffic::start(&rig.shared, rig.figures.seed, 12);
-    for _ in 0..options::rounds(10) {
+    for _ in 0..options::rounds(10, 1000) {
         let wait = Duration::from_millis(random.random_range(20..700));
         tokio::time::sleep(wait).await;
         rig.kill_and_restart().await;
@@ -114,7 +114,7 @@ async fn busy(scenario: &'static str, rows: &'static str, workers: u64) -> (Rig,
 #[tokio::test(flavor = "multi_thread")]
 async fn the_network_fails() {
     let (mut rig, traffic, mut random) = busy("the_network_fails", "9, 13, 16", 9).await;
-    for _ in 0..options::rounds(8) {
+    for _ in 0..options::rounds(8, 300) {
         weather::network(&mut rig, &mut random).await;
     }
     traffic.end().await;
@@ -124,7 +124,7 @@ async fn the_network_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_by_eight_fails() {
     let (mut rig, traffic, mut random) = busy("eight_by_eight_fails", "6, 12", 9).await;
-    for _ in 0..options::rounds(80) {
+    for _ in 0..options::rounds(80, 3000) {
         weather::eight(&mut rig, &mut random).await;
     }
     traffic.end().await;
@@ -142,7 +142,7 @@ async fn eight_by_eight_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bots_fail() {
     let (mut rig, traffic, mut random) = busy("bots_fail", "8, 9, 10", 9).await;
-    for _ in 0..options::rounds(6) {
+    for _ in 0..options::rounds(6, 200) {
         weather::bot(&mut rig, &mut random).await;
     }
     traffic.end().await;
@@ -152,7 +152,7 @@ async fn bots_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_held_and_starved() {
     let (mut rig, traffic, mut random) = busy("it_is_held_and_starved", "14", 9).await;
-    for _ in 0..options::rounds(3) {
+    for _ in 0..options::rounds(3, 100) {
         weather::no_time(&mut rig, &mut random, Duration::from_millis(1500)).await;
     }
     // A second process is refused as long as the first is there, also while that does nothing.
@@ -170,7 +170,7 @@ async fn it_is_held_and_starved() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clock_jumps() {
     let (mut rig, traffic, mut random) = busy("the_clock_jumps", "5", 6).await;
-    for _ in 0..options::rounds(4) {
+    for _ in 0..options::rounds(4, 100) {
         weather::clock(&mut rig, &mut random).await;
     }
     traffic.end().await;
@@ -183,7 +183,7 @@ async fn the_store_refuses() {
     let mut rig = Rig::new("the_store_refuses", "4").await;
     let mut random = StdRng::seed_from_u64(rig.figures.seed);
     let traffic = Traffic::start(&rig.shared, rig.figures.seed, 6);
-    for _ in 0..options::rounds(2) {
+    for _ in 0..options::rounds(2, 30) {
         let (from, times) = (random.random_range(20..120), random.random_range(20..60));
         let armed = format!("store.before_transaction=refuse@{from}x{times}");
         if let Err(gone) = rig.start(&armed).await {
@@ -214,7 +214,7 @@ async fn the_disk_is_full() {
     rig.start_well().await;
     let traffic = Traffic::start(&rig.shared, rig.figures.seed, 6);
     let mut stops = 0;
-    for _ in 0..options::rounds(2) {
+    for _ in 0..options::rounds(2, 30) {
         weather::pause(&mut random, 500..1000).await;
         disk.fill();
         weather::pause(&mut random, 1000..2000).await;
@@ -240,7 +240,7 @@ async fn the_disk_is_full() {
 async fn a_backlog_drains() {
     let mut rig = Rig::new("a_backlog_drains", "8, 22, 23").await;
     rig.start_well().await;
-    let conversations = plays::open_many(&rig.shared, usize::try_from(options::rounds(60)).unwrap()).await;
+    let conversations = plays::open_many(&rig.shared, usize::try_from(options::rounds(60, 1000)).unwrap()).await;
     for bot in BOTS {
         rig.bots.behave(bot, Manner::Refuse(100, 503));
     }
