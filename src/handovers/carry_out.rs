@@ -70,7 +70,8 @@ impl Handovers {
     /// not have it.
     pub(super) async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
-        let mut in_doubt_since = item.may_be_sent.then(|| self.parts.clock.now());
+        // An earlier run sent it before this one began, if it did: those that wait here need not each be waited for.
+        let mut in_doubt_since = item.may_be_sent.then_some(self.started_at);
         loop {
             if let Some(since) = in_doubt_since {
                 match self.find_message(target, &item.record, part, since).await {

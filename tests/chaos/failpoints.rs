@@ -57,6 +57,5 @@ fn each_step_of_each_flow_has_its_failpoint() {
 #[test]
 fn this_build_has_failpoints() {
     let program = fs::read(env!("CARGO_BIN_EXE_handover-gateway")).unwrap();
-    let name = b"HANDOVER_FAILPOINTS";
-    assert!(program.windows(name.len()).any(|part| part == name));
+    assert!(String::from_utf8_lossy(&program).contains("HANDOVER_FAILPOINTS"));
 }

@@ -8,11 +8,9 @@ use std::path::Path;
 #[test]
 fn a_build_without_the_feature_has_no_failpoints() {
     let program = fs::read(crate::support::gateway::PROGRAM).unwrap();
+    let program = String::from_utf8_lossy(&program);
     for name in ["HANDOVER_FAILPOINTS", "HANDOVER_CLOCK_SHIFT"] {
-        assert!(
-            !program.windows(name.len()).any(|part| part == name.as_bytes()),
-            "{name}"
-        );
+        assert!(!program.contains(name), "{name}");
     }
 }
 
