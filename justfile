@@ -16,6 +16,10 @@ test:
 test-long:
     ./scripts/test --long
 
+# Kill it at every step, and see what all sides wrote down
+chaos *ARGS:
+    ./scripts/chaos {{ARGS}}
+
 fmt:
     cargo fmt --all
 

@@ -133,7 +133,8 @@ fn timestamp(since_epoch: Duration) -> Timestamp {
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
 fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(u64::try_from(shifted!(since_epoch.as_millis())).unwrap_or(u64::MAX))
 }
 
 /// Also counts the time a machine was asleep.

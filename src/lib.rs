@@ -1,5 +1,8 @@
 //! Hands a chat bot's conversation over to a human agent in 8x8 Contact Center and brings every answer back.
 
+#[macro_use]
+mod failpoint;
+
 pub mod app;
 pub mod attachment_links;
 pub mod availability;

@@ -134,6 +134,7 @@ impl Gateway {
     }
 
     fn announce(&self, settings: &Settings, live: usize) {
+        failpoint!("start.listening");
         for warning in &settings.warnings {
             tracing::warn!(%warning, "this setting is legal and probably not meant");
         }

@@ -71,7 +71,9 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
         replay: claimed.replay,
         webhook: webhook.as_ref(),
     };
+    failpoint!("delivery.before_send");
     let answer = bounded(&callback, &bot, claimed.callback_url.as_deref(), &means).await;
+    failpoint!("delivery.after_send");
     let now = means.clock.now();
     let tried = Tried {
         attempt: callback.attempt,

@@ -246,6 +246,7 @@ impl Dispatcher {
     }
 
     fn start(&mut self, bots: &Bots, claimed: Claimed) {
+        failpoint!("delivery.after_claim");
         let name = &claimed.context.bot;
         match bots.get(name) {
             Some(bot) if !bot.delivery.wants(claimed.event.kind) => self.spare(claimed, Verdict::Done),
@@ -308,7 +309,10 @@ impl Dispatcher {
         self.metrics.ended(answer);
         self.board.answered(&bot, answer);
         match left {
-            Left::Settle(settlement) => self.unsettled.push((bot, settlement)),
+            Left::Settle(settlement) => {
+                failpoint!("delivery.before_settle");
+                self.unsettled.push((bot, settlement));
+            }
             Left::Nothing(target) => {
                 if let Some(offer) = self.board.passed(&bot, target) {
                     self.send(&self.roster.current(), offer);
@@ -320,6 +324,7 @@ impl Dispatcher {
     fn take_settled(&mut self, settled: Result<Vec<bool>, StoreError>) -> Result<(), StoreError> {
         self.refused = settled.is_err();
         let more = settled?;
+        failpoint!("delivery.after_settle");
         // Those that ended without a call since were put behind the ones the store has taken.
         let later = self.unsettled.split_off(more.len().min(self.unsettled.len()));
         let settled = std::mem::replace(&mut self.unsettled, later);

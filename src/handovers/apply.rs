@@ -62,7 +62,9 @@ impl Handovers {
             return Ok(Applied::Kept);
         }
         let account = receipt.account.clone();
+        failpoint!("kept.before_keep");
         let kept = self.parts.store.keep_unplaced(receipt).await?;
+        failpoint!("kept.after_keep");
         // The create call may have been answered between the look and the keeping.
         if let Some(slot) = self.session_map.on_conversation(&account, &event.conversation) {
             let mut handover = slot.handover.lock().await;
@@ -98,7 +100,9 @@ impl Handovers {
             ..Along::default()
         };
         let input = self.input(&handover, event);
+        failpoint!("webhook.before_commit");
         let changed = self.change_locked(slot, &mut handover, input, along).await?;
+        failpoint!("webhook.after_commit");
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
@@ -213,6 +217,7 @@ impl Handovers {
                 let event = self.told(handover, *event);
                 let input = self.input(handover, event);
                 self.change_locked(slot, handover, input, along).await?;
+                failpoint!("kept.after_apply");
             }
         }
         Ok(())

@@ -70,7 +70,8 @@ impl Handovers {
     /// not have it.
     pub(super) async fn post(&self, target: &Target<'_>, item: &Item, part: &MessagePart) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
-        let mut in_doubt_since = item.may_be_sent.then(|| self.parts.clock.now());
+        // An earlier run sent it before this one began, if it did: those that wait here need not each be waited for.
+        let mut in_doubt_since = item.may_be_sent.then_some(self.started_at);
         loop {
             if let Some(since) = in_doubt_since {
                 match self.find_message(target, &item.record, part, since).await {
@@ -95,12 +96,14 @@ impl Handovers {
                 attachments: &files,
                 cards: &part.cards,
             };
-            match target
+            failpoint!("message.before_call");
+            let posted = target
                 .tenant
                 .chat_gateway
                 .post_message(target.conversation, &message)
-                .await
-            {
+                .await;
+            failpoint!("message.after_call");
+            match posted {
                 Ok(()) => return Ok(Fate::Done),
                 Err(ChatGatewayError::Unanswered(_)) => {
                     stands(item.ticket.as_ref(), MessageStatus::Unconfirmed);
@@ -121,7 +124,10 @@ impl Handovers {
         let gateway = &target.tenant.chat_gateway;
         let mut pause = Pause::new();
         loop {
-            let error = match gateway.user_leaves(target.conversation, message).await {
+            failpoint!("end.before_call");
+            let left = gateway.user_leaves(target.conversation, message).await;
+            failpoint!("end.after_call");
+            let error = match left {
                 Ok(()) => return Ok(Fate::Done),
                 Err(error) if error.is_not_found() => return Ok(Fate::Done),
                 Err(error) => error,
@@ -167,7 +173,10 @@ impl Handovers {
             }
             let gateway = &target.tenant.chat_gateway;
             let updated = gateway.update(target.conversation, &target.slot.id, queue_id, user.as_ref());
-            match updated.await {
+            failpoint!("update.before_call");
+            let updated = updated.await;
+            failpoint!("update.after_call");
+            match updated {
                 Ok(()) => return Ok(Fate::Done),
                 Err(error @ ChatGatewayError::Refused(_)) => return Ok(Fate::Failed(Some(error))),
                 Err(error) => self.pause(&mut pause, error.retry_after()).await?,
@@ -265,6 +274,7 @@ impl Handovers {
         settled: Vec<CallSettled>,
         told: impl Fn() -> Option<Input> + Sync,
     ) {
+        failpoint!("call.before_settle");
         let mut pause = Pause::new();
         loop {
             let done = if let Some(input) = told() {
@@ -278,6 +288,7 @@ impl Handovers {
                 let settled = self.parts.store.settle_calls(settled.clone()).await;
                 settled.map_err(|error| error.to_string())
             };
+            failpoint!("call.after_settle");
             let Err(error) = done else { return };
             tracing::warn!(handover.id = %slot.id, error, "the end of a call to 8x8 could not be recorded yet");
             if self.pause(&mut pause, None).await.is_err() {

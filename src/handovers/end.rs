@@ -39,6 +39,7 @@ impl Handovers {
         let now = self.parts.clock.now();
         let claim = key.map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), now));
         let mut handover = slot.handover.lock().await;
+        failpoint!("end.before_intent");
         self.change_locked(
             &slot,
             &mut handover,
@@ -49,6 +50,7 @@ impl Handovers {
             },
         )
         .await?;
+        failpoint!("end.after_intent");
         Ok(handover.clone())
     }
 }

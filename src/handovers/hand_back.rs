@@ -72,7 +72,9 @@ impl Handovers {
             ticket: Some(ticket.clone()),
             ..Along::default()
         };
+        failpoint!("hand_back.before_intent");
         self.change(&slot, Input::HandBack(asked), along).await?;
+        failpoint!("hand_back.after_intent");
         match ticket.wait(bot.tenant.send_wait).await {
             Fate::Done => Ok(slot.handover.lock().await.clone()),
             Fate::Failed(Some(error)) if error.says_it_exists() => Err(Refused::HandBackTaken.into()),
@@ -113,7 +115,10 @@ impl Handovers {
             if !matches!(state, State::Queued | State::Active | State::Transferring) && !in_doubt {
                 return Ok(Fate::Failed(None));
             }
-            let error = match self.try_to_hand_back(target, asked, &channel).await {
+            failpoint!("hand_back.before_call");
+            let scheduled = self.try_to_hand_back(target, asked, &channel).await;
+            failpoint!("hand_back.after_call");
+            let error = match scheduled {
                 Ok(()) => return Ok(Fate::Done),
                 Err(error) if in_doubt && error.says_it_exists() => return Ok(Fate::Done),
                 Err(error) => error,

@@ -107,14 +107,18 @@ impl Handovers {
         {
             return self.taken(&bot, live).await;
         }
+        failpoint!("create.before_intent");
         match self.parts.store.open(handover.clone(), claim).await? {
             Opened::Done => {}
             Opened::SessionTaken(taken) => return self.taken(&bot, taken).await,
             Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
         }
+        failpoint!("create.after_intent");
         let slot = self.take_in(handover);
         let (asked, ()) = tokio::join!(self.ask_for_conversation(&bot, body), self.keep_history(&id, history));
+        failpoint!("create.after_call");
         self.conclude_create(&slot, asked, &bot, key).await?;
+        failpoint!("create.after_record");
         let handover = slot.handover.lock().await.clone();
         Ok(OpenedAs::New(handover))
     }
@@ -173,6 +177,7 @@ impl Handovers {
     }
 
     async fn ask_for_conversation(&self, bot: &Bot, body: CreateBody) -> Result<ConversationId, ChatGatewayError> {
+        failpoint!("create.before_call");
         let created = self
             .while_bot_waits(bot, || bot.tenant.chat_gateway.create(&body))
             .await?;

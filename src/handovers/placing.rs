@@ -207,8 +207,10 @@ impl Handovers {
             // What 8x8 has yet to tell of the last handover does not end this one.
             handover.progress.state_mark = opener.at.max(openers.left_at.map(|at| at + 1));
         }
+        failpoint!("placing.before_open");
         match self.parts.store.open(handover.clone(), None).await? {
             Opened::Done => {
+                failpoint!("placing.after_open");
                 self.hand_on(handover).await?;
                 Ok(Looked::Done)
             }

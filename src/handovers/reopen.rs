@@ -75,17 +75,21 @@ impl Handovers {
         let handover = before.reopened(words, chain, now);
         let reference = Reference::Handover(handover.id().clone());
         let claim = key.as_ref().map(|key| key.claim(&bot.name, reference, now));
+        failpoint!("reopen.before_intent");
         match self.parts.store.open(handover.clone(), claim).await? {
             Opened::Done => {}
             Opened::SessionTaken(taken) => return Err(CommandError::Exists(taken)),
             Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
         }
+        failpoint!("reopen.after_intent");
         let slot = self.take_in(handover);
         let gateway = &bot.tenant.chat_gateway;
         let post = || gateway.post(&conversation, AuthorType::User, Some(&first), &[]);
         let posted = self.while_bot_waits(bot, post).await;
+        failpoint!("reopen.after_call");
         self.conclude_create(&slot, posted.map(|()| conversation.clone()), bot, key)
             .await?;
+        failpoint!("reopen.after_record");
         let handover = slot.handover.lock().await.clone();
         Ok(handover)
     }

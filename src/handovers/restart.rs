@@ -34,6 +34,7 @@ impl From<ChangeError> for RestartError {
 impl Handovers {
     /// Loads the routing table and the open calls. How many handovers are live.
     pub async fn restart(self: &Arc<Self>) -> Result<usize, RestartError> {
+        failpoint!("start.before_load");
         let loaded = self.parts.store.load().await?;
         let mut calls: HashMap<HandoverId, Vec<CallRecord>> = HashMap::new();
         for call in loaded.calls {
@@ -49,6 +50,7 @@ impl Handovers {
                 tracing::warn!(handover.id = %id, bot = %bot, "its bot is not configured any more, its events wait");
             }
             let slot = self.take_in(handover);
+            failpoint!("start.while_loading");
             // Before anything new: what was recorded first goes to 8x8 first.
             let open = calls.remove(&slot.id).unwrap_or_default();
             self.resume(&slot, open, conversation.as_ref());

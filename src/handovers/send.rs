@@ -95,10 +95,14 @@ impl Handovers {
                 attachments: message.attachments,
                 deadline: bot.tenant.message_deadline,
             };
+            failpoint!("message.before_intent");
             self.change_locked(&slot, &mut handover, Input::Send(command), along)
                 .await?;
+            failpoint!("message.after_intent");
         }
-        let status = status_of(ticket.wait(bot.tenant.send_wait).await, message.handover)?;
+        let fate = ticket.wait(bot.tenant.send_wait).await;
+        failpoint!("message.before_answer");
+        let status = status_of(fate, message.handover)?;
         Ok(Posted {
             message: id,
             status,

@@ -77,7 +77,10 @@ impl Handovers {
                 self.deadlines.add(self.started_at.plus(CATCH_UP), id);
             }
             Some(_) | None => {
-                if let Err(error) = self.change(&slot, Input::Deadline, Along::default()).await {
+                failpoint!("timer.before_change");
+                let changed = self.change(&slot, Input::Deadline, Along::default()).await;
+                failpoint!("timer.after_change");
+                if let Err(error) = changed {
                     tracing::warn!(handover.id = %id, error = %error, "a time-out could not be recorded yet");
                     self.deadlines.add(now.plus(AFTER_AN_ERROR), id);
                 } else if ask || look {

@@ -42,7 +42,9 @@ impl Handovers {
             ticket: Some(ticket.clone()),
             ..Along::default()
         };
+        failpoint!("update.before_intent");
         self.change(&slot, Input::Update(update), along).await?;
+        failpoint!("update.after_intent");
         match ticket.wait(bot.tenant.send_wait).await {
             Fate::Failed(Some(error)) => Err(CommandError::ChatGateway {
                 error,

@@ -200,7 +200,9 @@ impl Once {
         }
         match run(Some(key.clone())).await {
             Ok(answer) => {
+                failpoint!("key.before_keep");
                 self.keep(state, &key, answer.about.clone(), answer.keep()).await;
+                failpoint!("key.after_keep");
                 Ok(answer.into_response())
             }
             Err(Refused::Told(refusal)) => Err(self.settle(state, &key, refusal).await),

@@ -287,6 +287,7 @@ impl WebhookState {
             headers: headers.clone(),
             ..signed.receipt(conversation, self.clock.now())
         };
+        failpoint!("webhook.verified");
         let applied = match decode(signed) {
             Decoded::Verify => return WebhookAnswer::Hello,
             Decoded::Event(event) => {
@@ -305,6 +306,8 @@ impl WebhookState {
                 }
             }
         };
+        failpoint!("webhook.before_204");
+        failpoint!("webhook.after_204", later);
         answer_to(signed, applied)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::wait::always;
+use crate::support::wait::eventually;
 use crate::support::world::World;
 
 /// Longer than a transfer may take to show.
@@ -129,5 +130,22 @@ async fn silence_ends_a_handover_after_a_restart_too() {
     let ended = world.bots.event(&id, "handover.ended").await;
     assert_eq!(ended.data()["reason"], "idle_timeout");
     world.eight.calls_made("leave", 1).await;
+    world.finish().await;
+}
+
+/// As a message that 8x8 throttled until its agent had ended the conversation: 8x8 begins anew for it.
+#[tokio::test]
+async fn words_that_reach_8x8_after_the_end_hold_no_agent_there() {
+    let world = World::start().await;
+    let (id, conversation) = served(&world).await;
+    world.eight.end(&conversation).await;
+    world.bots.event(&id, "handover.ended").await;
+    world.eight.posts_late(&conversation, "are you still there?").await;
+    eventually("8x8 is told that nobody is there", async || {
+        let leaves = world.eight.calls("leave").await;
+        (leaves.len() == 1 && world.eight.conversation(&conversation).await["state"] == "idle").then_some(())
+    })
+    .await;
+    assert_eq!(world.api.handover(&id).await["state"], "ended");
     world.finish().await;
 }

@@ -20,6 +20,7 @@ mod disk_full;
 mod doctor;
 mod ends;
 mod events_api;
+mod failpoints;
 mod flows;
 mod formats;
 mod golden;

@@ -541,3 +541,28 @@ async fn an_agent_who_left_while_8x8_could_not_be_asked_ends_the_handover_in_the
     assert!(world.eight.calls("get").await.len() >= 3);
     world.finish().await;
 }
+
+/// An earlier run may have sent any of them; how long 8x8 takes to show what it took is waited for once.
+#[tokio::test]
+async fn messages_left_by_a_killed_process_wait_together_and_not_one_after_the_other() {
+    let mut world = troubled().await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "message", "status": 429, "times": 1000}))
+        .await;
+    let texts = ["one", "two", "three", "four"];
+    for text in texts {
+        let said = world.api.say(&id, text).await;
+        assert_eq!(said["status"], "queued");
+    }
+    world.gateway.kill();
+    world.eight.clear_faults().await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    eventually("all are posted, in order", async || {
+        (world.eight.texts(&conversation).await == texts).then_some(())
+    })
+    .await;
+    world.finish().await;
+}

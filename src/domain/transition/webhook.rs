@@ -12,6 +12,7 @@ use crate::domain::EndReason;
 use crate::domain::EventType;
 use crate::domain::MessageId;
 use crate::domain::MessageSeen;
+use crate::domain::Origin;
 use crate::domain::Queue;
 use crate::domain::RawJson;
 use crate::domain::State;
@@ -199,6 +200,8 @@ fn queued(change: &mut Change<'_>, told: &Telling<'_>, queue: Queue) {
             mark(change, told.at);
         }
         State::Active if !old => change.progress.queue = Some(queue.clone()),
+        // Words of ours that reached 8x8 after the end began it anew: no agent may be held there for nobody.
+        State::Ended if change.before().facts.origin == Origin::Bot && is_newer(change, told.at) => change.leave(None),
         State::Creating
         | State::Queued
         | State::Bot
@@ -337,6 +340,11 @@ fn typing(change: &mut Change<'_>, told: &Telling<'_>, typing: &serde_json::Valu
 
 pub(super) fn mark(change: &mut Change<'_>, at: i64) {
     change.progress.state_mark = change.progress.state_mark.max(Some(at));
+}
+
+/// Newer, by 8x8's clock, than what 8x8 ended it by.
+fn is_newer(change: &Change<'_>, at: i64) -> bool {
+    change.progress.state_mark.is_some_and(|mark| at > mark)
 }
 
 /// Older, by 8x8's clock, than what last moved the state.

@@ -97,6 +97,7 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Schema> {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", version)?;
+        failpoint!("start.while_migrating");
         transaction.commit()?;
     }
     Ok(Schema::UpToDate)

@@ -220,6 +220,7 @@ impl Group {
     }
 
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+        failpoint!("store.before_transaction", Failure::Full);
         self.execute("BEGIN IMMEDIATE")?;
         for job in jobs {
             if let Err(failure) = self.savepoint(job.as_mut()) {
@@ -227,7 +228,10 @@ impl Group {
                 return Err(failure);
             }
         }
-        self.execute("COMMIT").inspect_err(|_failed| self.roll_back())
+        failpoint!("store.before_commit");
+        self.execute("COMMIT").inspect_err(|_failed| self.roll_back())?;
+        failpoint!("store.after_commit");
+        Ok(())
     }
 
     /// One job. An error that ends the whole transaction is returned; one of its own stays with the job.

@@ -67,6 +67,21 @@ impl EightX8 {
         self.agent(conversation, json!({"do": "say", "text": text})).await;
     }
 
+    /// A post of the gateway's that comes when it comes.
+    pub(crate) async fn posts_late(&self, conversation: &str, text: &str) {
+        let path = format!("/chat-gateway/v1/conversations/{conversation}/messages");
+        let post = self.http.post(format!("{}{path}", self.url()));
+        let post = post
+            .header("x-api-key", "eght_sandbox")
+            .header("x-8x8-tenant-id", "sandbox-tenant");
+        let posted = post
+            .json(&json!({"authorType": "user", "text": text}))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(posted.status(), 202);
+    }
+
     /// Every agent leaves and the conversation is over.
     pub(crate) async fn end(&self, conversation: &str) {
         self.agent(conversation, json!({"do": "end"})).await;
