@@ -25,6 +25,7 @@ pub mod problem;
 mod queue_news;
 mod queues;
 mod reads;
+mod reload;
 mod reopen;
 mod resolve;
 mod restart;
