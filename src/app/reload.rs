@@ -25,12 +25,18 @@ use crate::provisioning::Watched;
 use crate::settings::BotSettings;
 use crate::settings::Changes;
 use crate::settings::Settings;
+use crate::settings::SettingsFaults;
+use crate::store::Actor;
+use crate::store::AuditEntry;
 use crate::store::Store;
 use crate::store::StoreError;
+use crate::store::audit;
 
 /// Why everything stays as it was.
 #[derive(Debug, Error)]
 pub enum ReloadError {
+    #[error(transparent)]
+    Settings(#[from] SettingsFaults),
     #[error("no tenant is configured")]
     NoTenant,
     #[error(transparent)]
@@ -79,6 +85,15 @@ impl Running {
                 "the public port speaks plain HTTP to other machines: set server.tls, or name the proxy that does TLS in server.trusted_proxies"
             );
         }
+    }
+
+    fn tell(&self, changes: &Changes) {
+        self.warn();
+        if !changes.need_restart.is_empty() {
+            let keys = listed(&changes.need_restart);
+            tracing::warn!(keys, "these settings changed and need a restart");
+        }
+        tracing::info!(changed = listed(&changes.taken_up), "settings reloaded");
     }
 
     async fn take_up(&mut self, new: Settings) -> Result<Changes, ReloadError> {
@@ -140,18 +155,26 @@ impl Running {
 }
 
 impl Gateway {
-    /// Takes up new settings, or says why all stays as it was. What needs a restart is left as it is, and named.
-    pub async fn reload(&mut self, new: Settings) -> Result<Changes, ReloadError> {
-        let changes = self.running.take_up(new).await?;
-        self.running.warn();
-        if !changes.need_restart.is_empty() {
-            tracing::warn!(
-                keys = listed(&changes.need_restart),
-                "these settings changed and need a restart"
-            );
+    /// Takes up what was read anew, or says why all stays as it was. What needs a restart is left as it is, and named.
+    pub async fn reload(&mut self, read: Result<Settings, SettingsFaults>) -> Result<(), ReloadError> {
+        let taken_up = match read {
+            Ok(new) => self.running.take_up(new).await,
+            Err(faults) => Err(ReloadError::Settings(faults)),
+        };
+        let entry = AuditEntry::new(self.running.surface.clock.now(), &Actor::Signal, "settings.reload");
+        let entry = match &taken_up {
+            Ok(changes) => entry
+                .count("changed", changes.taken_up.len())
+                .count("need_restart", changes.need_restart.len()),
+            Err(_) => entry.outcome("refused"),
+        };
+        if let Ok(changes) = &taken_up {
+            self.running.tell(changes);
         }
-        tracing::info!(changed = listed(&changes.taken_up), "settings reloaded");
-        Ok(changes)
+        if let Err(error) = audit(&**self.running.surface.handovers.store(), entry).await {
+            tracing::warn!(%error, "a reload is in the log, it could not be kept in the store");
+        }
+        taken_up.map(drop)
     }
 }
 

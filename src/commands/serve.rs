@@ -8,6 +8,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::app::Gateway;
+use crate::app::ReloadError;
 use crate::app::StartError;
 use crate::commands::cli::complain;
 use crate::settings;
@@ -80,12 +81,10 @@ fn exit_code(error: &StartError) -> ExitCode {
 
 /// Reads the same layers again. With a fault in them nothing changes.
 async fn reload(gateway: &mut Gateway, files: &[PathBuf]) {
-    let faults = match settings::from_process(files) {
-        Ok(new) => match gateway.reload(new).await {
-            Ok(_changes) => return,
-            Err(error) => vec![with_causes(&error)],
-        },
-        Err(faults) => faults.list().iter().map(ToString::to_string).collect(),
+    let faults = match gateway.reload(settings::from_process(files)).await {
+        Ok(()) => return,
+        Err(ReloadError::Settings(faults)) => faults.list().iter().map(ToString::to_string).collect(),
+        Err(error) => vec![with_causes(&error)],
     };
     for fault in faults {
         tracing::error!(fault, "the new settings cannot be used, nothing changes");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use serde_json::Value;
 use serde_json::json;
 
 use crate::support::config::SUPPORT;
@@ -22,6 +23,14 @@ async fn hello(world: &World, tenant: &str) -> u16 {
     let path = format!("/webhooks/8x8/{tenant}");
     let body = json!({"eventType": HELLO});
     world.api.with_key(None).post(&path, &body).await.status
+}
+
+/// What the audit log has of reloads, the newest first.
+async fn audit(world: &World) -> Vec<Value> {
+    let list = world.api.at(&world.gateway.admin()).get("/audit").await.ok(200);
+    let mut entries = list["data"].as_array().unwrap().clone();
+    entries.retain(|entry| entry["action"] == "settings.reload");
+    entries
 }
 
 async fn list(world: &World, bot: &str) -> u16 {
@@ -57,11 +66,17 @@ async fn a_file_with_faults_changes_nothing_and_every_fault_is_named() {
     assert!(faults.iter().all(|fault| fault["level"] == "ERROR"));
     traffic.flows(&world).await;
 
-    world.gateway.config = good;
+    world.gateway.config = good.clone();
     world.gateway.config.unset("tenants").unset("bots");
     world.gateway.reload_in_vain().await;
     let last = world.gateway.log.with_message(REFUSED).pop().unwrap();
     assert_eq!(last["fault"], "no tenant is configured");
+    world.gateway.config = good;
+    world.gateway.reload().await;
+    let entries = audit(&world).await;
+    let outcomes: Vec<_> = entries.iter().map(|entry| entry["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["done", "refused", "refused"]);
+    assert!(entries.iter().all(|entry| entry["actor"] == "signal"), "{entries:?}");
     traffic.flows(&world).await;
     traffic.unharmed(&world).await;
     world.tolerate(REFUSED);
