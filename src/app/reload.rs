@@ -79,8 +79,7 @@ impl Running {
         for warning in &self.settings.warnings {
             tracing::warn!(%warning, "this setting is legal and probably not meant");
         }
-        let server = &self.settings.server;
-        if server.tls.is_none() && server.trusted_proxies.is_empty() && !server.listen.ip().is_loopback() {
+        if self.settings.server.is_plain_to_others() {
             tracing::warn!(
                 "the public port speaks plain HTTP to other machines: set server.tls, or name the proxy that does TLS in server.trusted_proxies"
             );

@@ -66,6 +66,13 @@ pub struct ServerSettings {
     pub tls: Option<TlsSettings>,
 }
 
+impl ServerSettings {
+    /// Whether people's words come to the public port unencrypted, as far as the settings tell.
+    pub fn is_plain_to_others(&self) -> bool {
+        self.tls.is_none() && self.trusted_proxies.is_empty() && !self.listen.ip().is_loopback()
+    }
+}
+
 /// Section `[server.tls]`: PEM files.
 #[derive(Clone, Debug, Deserialize)]
 pub struct TlsSettings {
