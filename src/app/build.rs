@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use reqwest::Client;
 use thiserror::Error;
-use tokio::sync::Notify;
 
-use crate::app::availability::availability;
 use crate::availability::UnusableAccess;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
@@ -25,21 +23,18 @@ use crate::domain::BotName;
 use crate::domain::EventType;
 use crate::domain::TenantName;
 use crate::handovers::AgentNames;
-use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
 use crate::handovers::NoticeSettings;
 use crate::handovers::QueueRule;
 use crate::handovers::Tenant;
+use crate::http::TlsError;
 use crate::oauth::Grant;
 use crate::oauth::PasswordGrant;
 use crate::oauth::TokenSource;
-use crate::outbound;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
-use crate::provisioning::Standing;
 use crate::provisioning::Wanted;
-use crate::provisioning::Watch;
 use crate::provisioning::Watched;
 use crate::settings;
 use crate::settings::AuthKind;
@@ -49,7 +44,6 @@ use crate::settings::BotSettings;
 use crate::settings::QueueSettings;
 use crate::settings::Settings;
 use crate::settings::TenantSettings;
-use crate::store::Store;
 
 /// A setting that reads well and still cannot be used.
 #[derive(Debug, Error)]
@@ -76,38 +70,11 @@ pub enum BuildError {
     },
     #[error("a bot's callbacks cannot be made")]
     Roster(#[from] RosterError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The check of the settings says this with its key before it comes to this.
     #[error("bots.{0}.tenant is not configured")]
     NoTenant(BotName),
-}
-
-pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
-    let client = outbound::for_chat_gateway(&settings.outbound)?;
-    let mut tenants = BTreeMap::new();
-    for (name, tenant) in &settings.tenants {
-        let account = tenant.tenant_id.clone();
-        let tenant = Tenant {
-            name: name.clone(),
-            standing: Standing::new(name.clone(), account.clone(), tenant.channel_id.clone()),
-            account,
-            chat_gateway: chat_gateway(&client, name, tenant)?,
-            channel_id: tenant.channel_id.clone(),
-            queue_id: tenant.queue_id.clone(),
-            queue_names: queue_names(tenant),
-            queue_rules: queue_rules(tenant),
-            transfer_grace: tenant.transfer_grace,
-            message_limit: tenant.message_limit,
-            send_wait: tenant.send_wait,
-            message_deadline: tenant.message_deadline,
-            availability: availability(name, tenant, &client, clock)?,
-            attachments: AttachmentRules {
-                limit: u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX),
-                types: tenant.attachment_types.clone(),
-            },
-        };
-        tenants.insert(name.clone(), Arc::new(tenant));
-    }
-    Ok(tenants)
 }
 
 /// A tenant's access to 8x8.
@@ -143,13 +110,8 @@ pub(crate) fn wanted(settings: &Settings, name: &TenantName, tenant: &TenantSett
     Some(Wanted::new(name, public_url, secret, tenant.queue_id.as_deref()))
 }
 
-/// The task that keeps tenants' registrations; `look` wakes it.
-pub(super) fn watch(
-    settings: &Settings,
-    tenants: &BTreeMap<TenantName, Arc<Tenant>>,
-    (store, clock): (Arc<dyn Store>, Clock),
-    look: &Arc<Notify>,
-) -> Watch {
+/// What the task that keeps tenants' registrations looks after.
+pub(super) fn watched(settings: &Settings, tenants: &BTreeMap<TenantName, Arc<Tenant>>) -> Vec<Watched> {
     let watched = |(name, tenant): (&TenantName, &Arc<Tenant>)| Watched {
         standing: tenant.standing.clone(),
         gateway: tenant.chat_gateway.clone(),
@@ -158,44 +120,32 @@ pub(super) fn watch(
             .get(name)
             .and_then(|section| wanted(settings, name, section)),
     };
-    Watch {
-        tenants: tenants.iter().map(watched).collect(),
-        store,
-        clock,
-        look: Arc::clone(look),
-    }
+    tenants.iter().map(watched).collect()
 }
 
-pub(super) fn bots(
+pub(super) fn bot(
     settings: &Settings,
-    tenants: &BTreeMap<TenantName, Arc<Tenant>>,
-) -> Result<BTreeMap<BotName, Arc<Bot>>, BuildError> {
-    let mut bots = BTreeMap::new();
-    for (name, bot) in &settings.bots {
-        let tenant = tenants
-            .get(&bot.tenant)
-            .ok_or_else(|| BuildError::NoTenant(name.clone()))?;
-        let bot = Bot {
-            name: name.clone(),
-            tenant: Arc::clone(tenant),
-            channel_id: bot.channel_id.clone(),
-            queue_id: bot.queue_id.clone(),
-            is_called_back: bot.callback_url.is_some(),
-            hears_messages: hears_messages(bot),
-            fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
-            format: format(bot.format),
-            duplicate: duplicate(bot.duplicate),
-            queue_timeout: bot.queue_timeout,
-            idle_timeout: bot.idle_timeout,
-            max_age: bot.max_age,
-            inbound_channels: bot.inbound_channels.clone(),
-            accept_conversation_active: bot.accept_conversation_active,
-            copilot: bot.copilot_url.clone(),
-            agent_names: agent_names(bot.agent_names),
-        };
-        bots.insert(name.clone(), Arc::new(bot));
-    }
-    Ok(bots)
+    (name, section): (&BotName, &BotSettings),
+    tenant: &Arc<Tenant>,
+) -> Result<Bot, BuildError> {
+    Ok(Bot {
+        name: name.clone(),
+        tenant: Arc::clone(tenant),
+        channel_id: section.channel_id.clone(),
+        queue_id: section.queue_id.clone(),
+        is_called_back: section.callback_url.is_some(),
+        hears_messages: hears_messages(section),
+        fetcher: Fetcher::new(&settings.outbound, section.address_policy(&settings.delivery))?,
+        format: format(section.format),
+        duplicate: duplicate(section.duplicate),
+        queue_timeout: section.queue_timeout,
+        idle_timeout: section.idle_timeout,
+        max_age: section.max_age,
+        inbound_channels: section.inbound_channels.clone(),
+        accept_conversation_active: section.accept_conversation_active,
+        copilot: section.copilot_url.clone(),
+        agent_names: agent_names(section.agent_names),
+    })
 }
 
 pub(super) fn notices(delivery: &DeliverySettings) -> NoticeSettings {
@@ -266,7 +216,7 @@ const fn format(setting: BotFormat) -> CallbackFormat {
     }
 }
 
-fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
+pub(super) fn queue_names(tenant: &TenantSettings) -> HashMap<String, String> {
     let named = |(id, queue): (&String, &QueueSettings)| Some((id.clone(), queue.name.clone()?));
     tenant.queues.iter().filter_map(named).collect()
 }
@@ -279,7 +229,7 @@ const fn agent_names(setting: settings::AgentNames) -> AgentNames {
     }
 }
 
-fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
+pub(super) fn queue_rules(tenant: &TenantSettings) -> HashMap<String, QueueRule> {
     let rule = |queue: &QueueSettings| QueueRule {
         max_wait: queue.max_wait,
         fallback: queue.fallback.clone(),

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -11,7 +10,11 @@ use tokio::sync::Notify;
 
 use crate::app::BuildError;
 use crate::app::build;
-use crate::app::surface::Routers;
+use crate::app::in_force::InForce;
+use crate::app::reload;
+use crate::app::reload::Replaceable;
+use crate::app::reload::Running;
+use crate::app::surface::Means;
 use crate::app::surface::Surface;
 use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
@@ -27,6 +30,7 @@ use crate::handovers::Parts;
 use crate::handovers::RestartError;
 use crate::handovers::Tenants;
 use crate::http;
+use crate::http::Listener;
 use crate::http::Readiness;
 use crate::http::ServerLimits;
 use crate::provisioning::Watch;
@@ -66,8 +70,7 @@ pub struct Gateway {
     supervisor: Supervisor,
     readiness: Readiness,
     store: Arc<SqliteStore>,
-    drain_delay: Duration,
-    grace: Duration,
+    pub(super) running: Running,
 }
 
 impl Gateway {
@@ -75,18 +78,19 @@ impl Gateway {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let public = bind("server.listen", settings.server.listen).await?;
         let admin = bind("admin.listen", settings.admin.listen).await?;
+        let tls = reload::tls(&settings)?;
         let (clock, supervisor, readiness) = (Clock::system(), Supervisor::new(), Readiness::default());
         let (store, mut registry) = open_store(&settings, &clock)?;
-        let tenants = build::tenants(&settings, &clock)?;
-        let bots = build::bots(&settings, &tenants)?;
-        let bus = Bus::new(bots.keys().cloned());
+        let in_force = InForce::first(&settings, &clock)?;
+        let bus = Bus::new(in_force.bots.keys().cloned());
         let (wake, look) = (Wake::new(), Arc::new(Notify::new()));
         let ephemerals = Ephemerals::new(wake.clone());
+        let roster = Roster::new(build::deliveries(&settings)?, settings.outbound.clone()).map_err(BuildError::from)?;
         let dispatcher = Dispatcher::new(DispatcherParts {
             store: store.clone(),
             clock: clock.clone(),
             settings: settings.delivery.clone(),
-            roster: Roster::new(build::deliveries(&settings)?, settings.outbound.clone()).map_err(BuildError::from)?,
+            roster: roster.clone(),
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
@@ -94,7 +98,7 @@ impl Gateway {
         let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
         let handovers = Handovers::new(Parts {
             store: store.clone(),
-            tenants: Tenants::new(tenants.values().cloned(), bots.values().cloned()),
+            tenants: Tenants::new(in_force.tenants.values().cloned(), in_force.bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
             links,
@@ -102,42 +106,36 @@ impl Gateway {
             wake,
             ephemerals,
         });
-        let watch = build::watch(&settings, &tenants, (store.clone(), clock.clone()), &look);
-        let surface = Surface {
-            settings: &settings,
-            handovers: &handovers,
-            tenants: &tenants,
-            bots: &bots,
+        let means = Means {
             bus,
-            clock,
-            supervisor: &supervisor,
-            look,
+            clock: clock.clone(),
+            supervisor: supervisor.clone(),
+            readiness: readiness.clone(),
+            look: Arc::clone(&look),
         };
-        let routers = surface.routers(registry, &readiness)?;
+        let surface = Surface::new(&handovers, means, registry);
         // From here on calls to 8x8 are made.
         let live = handovers.restart().await?;
-        watch.restore().await.map_err(RestartError::from)?;
+        let watched = reload::watched(&settings, &in_force, &*store).await?;
+        let watch = Watch::new(watched.subscribe(), store.clone(), clock, look);
         let gateway = Self {
             public: public.local_addr().unwrap_or(settings.server.listen),
             admin: admin.local_addr().unwrap_or(settings.admin.listen),
             supervisor,
             readiness,
             store,
-            drain_delay: settings.server.drain_delay,
-            grace: settings.server.shutdown_grace,
+            running: Running::new(settings, in_force, surface, Replaceable { roster, watched, tls }),
         };
-        gateway.run(&handovers, dispatcher, watch, &settings);
-        gateway.listen(public, admin, routers, settings.server.max_connections);
+        gateway.run(&handovers, dispatcher, watch);
+        gateway.listen(public, admin);
         gateway.readiness.started();
-        gateway.announce(&settings, live);
+        gateway.announce(live);
         Ok(gateway)
     }
 
-    fn announce(&self, settings: &Settings, live: usize) {
+    fn announce(&self, live: usize) {
         failpoint!("start.listening");
-        for warning in &settings.warnings {
-            tracing::warn!(%warning, "this setting is legal and probably not meant");
-        }
+        self.running.warn();
         tracing::info!(public = %self.public, admin = %self.admin, live, "listening");
     }
 
@@ -159,21 +157,24 @@ impl Gateway {
     pub async fn stop(self) -> bool {
         self.readiness.drain();
         if !self.supervisor.has_failed() {
-            tracing::info!("stopping: serving goes on for {:?}", self.drain_delay);
-            tokio::time::sleep(self.drain_delay).await;
+            let delay = self.running.settings.server.drain_delay;
+            tracing::info!("stopping: serving goes on for {delay:?}");
+            tokio::time::sleep(delay).await;
         }
         let failed = self.supervisor.has_failed();
         self.supervisor.stop();
-        let all_ended = self.supervisor.stopped(self.grace).await;
+        let grace = self.running.settings.server.shutdown_grace;
+        let all_ended = self.supervisor.stopped(grace).await;
         if !all_ended {
-            tracing::warn!("some work did not end within {:?} and was cut off", self.grace);
+            tracing::warn!("some work did not end within {grace:?} and was cut off");
         }
         self.store.close();
         tracing::info!("stopped");
         all_ended && !failed
     }
 
-    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, settings: &Settings) {
+    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch) {
+        let settings = &self.running.settings;
         let stop = || self.supervisor.stop_token();
         self.supervisor.start("tenants", watch.run(stop()));
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
@@ -200,25 +201,27 @@ impl Gateway {
     }
 
     /// The admin port is not counted against the public one's connections: it answers when that is full.
-    fn listen(&self, public: TcpListener, admin: TcpListener, routers: Routers, connections: usize) {
+    fn listen(&self, public: TcpListener, admin: TcpListener) {
+        let server = &self.running.settings.server;
         // A little less than all tasks have, so that what is cut off is cut off in order.
         let limits = |connections| ServerLimits {
             connections,
-            grace: self.grace * 9 / 10,
+            grace: server.shutdown_grace * 9 / 10,
         };
         let stop = || self.supervisor.stop_token();
-        let Routers {
-            public: public_router,
-            admin: admin_router,
-            metrics,
-        } = routers;
+        let metrics = || self.running.surface.metrics.clone();
+        let public = Listener {
+            tcp: public,
+            tls: self.running.replaceable.tls.clone(),
+        };
+        let (public_router, admin_router) = (self.running.public.served(), self.running.admin.served());
         self.supervisor.start(
             "public port",
-            http::serve(public, public_router, limits(connections), metrics.clone(), stop()),
+            http::serve(public, public_router, limits(server.max_connections), metrics(), stop()),
         );
         self.supervisor.start(
             "admin port",
-            http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()),
+            http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics(), stop()),
         );
     }
 }

@@ -3,6 +3,8 @@
 mod availability;
 mod build;
 mod gateway;
+mod in_force;
+mod reload;
 mod surface;
 
 pub(crate) use availability::availability;
@@ -12,3 +14,4 @@ pub(crate) use build::deliveries;
 pub(crate) use build::wanted;
 pub use gateway::Gateway;
 pub use gateway::StartError;
+pub use reload::ReloadError;

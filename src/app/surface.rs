@@ -7,16 +7,13 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
-use crate::app::BuildError;
+use crate::app::in_force::InForce;
 use crate::bus::Bus;
-use crate::chat_gateway::KeySource;
-use crate::chat_gateway::KeySourceSettings;
 use crate::clock::Clock;
 use crate::delivery::CallbackFormat;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::TenantName;
-use crate::handovers::Bot;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::http;
@@ -46,65 +43,92 @@ use crate::webhook::TokenHash;
 use crate::webhook::Verifier;
 use crate::webhook::WebhookSettings;
 
-/// What the routers are made of.
-pub(super) struct Surface<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) handovers: &'a Arc<Handovers>,
-    pub(super) tenants: &'a BTreeMap<TenantName, Arc<Tenant>>,
-    pub(super) bots: &'a BTreeMap<BotName, Arc<Bot>>,
+/// What the routers are made of, whatever the settings are. What it remembers outlives a reload.
+pub(super) struct Surface {
+    pub(super) handovers: Arc<Handovers>,
     pub(super) bus: Bus,
     pub(super) clock: Clock,
-    pub(super) supervisor: &'a Supervisor,
+    pub(super) supervisor: Supervisor,
+    pub(super) readiness: Readiness,
+    pub(super) look: Arc<Notify>,
+    pub(super) metrics: HttpMetrics,
+    pub(super) registry: Arc<Registry>,
+    running: RunningKeys,
+    tokens: Tokens,
+}
+
+/// What a surface is begun with.
+pub(super) struct Means {
+    pub(super) bus: Bus,
+    pub(super) clock: Clock,
+    pub(super) supervisor: Supervisor,
+    pub(super) readiness: Readiness,
     pub(super) look: Arc<Notify>,
 }
 
 pub(super) struct Routers {
     pub(super) public: Router,
     pub(super) admin: Router,
-    pub(super) metrics: HttpMetrics,
 }
 
-impl Surface<'_> {
-    pub(super) fn routers(self, mut registry: Registry, readiness: &Readiness) -> Result<Routers, BuildError> {
-        let metrics = HttpMetrics::new(&mut registry);
-        self.handovers.notice_metrics().register(&mut registry);
-        let webhooks = WebhookState {
-            routes: Arc::new(self.webhook_routes()?),
-            handovers: Arc::clone(self.handovers),
-            clock: self.clock.clone(),
-            metrics: metrics.clone(),
-            tokens: self.tokens(),
-        };
-        let ops = OpsState {
-            readiness: readiness.clone(),
-            store: Arc::clone(self.handovers.store()),
+impl Surface {
+    pub(super) fn new(handovers: &Arc<Handovers>, means: Means, mut registry: Registry) -> Self {
+        let store = Arc::clone(handovers.store());
+        handovers.notice_metrics().register(&mut registry);
+        Self {
+            tokens: Tokens::new(store, means.clock.clone(), Vec::new(), Vec::new()),
+            handovers: Arc::clone(handovers),
+            bus: means.bus,
+            clock: means.clock,
+            supervisor: means.supervisor,
+            readiness: means.readiness,
+            look: means.look,
+            metrics: HttpMetrics::new(&mut registry),
             registry: Arc::new(registry),
-        };
-        let server = &self.settings.server;
-        let limits = PublicLimits {
-            body: server.body_limit,
-            request: server.request_timeout,
-        };
-        Ok(Routers {
-            public: http::public_router(self.api(), webhooks, limits, metrics.clone()),
-            admin: http::admin_router(ops, self.status(), metrics.clone()),
-            metrics,
-        })
-    }
-
-    fn status(&self) -> StatusState {
-        StatusState {
-            tenants: self.tenants.values().map(|tenant| tenant.standing.clone()).collect(),
-            store: Arc::clone(self.handovers.store()),
-            tokens: AdminTokens::new(&self.settings.admin.tokens),
-            look: Arc::clone(&self.look),
+            running: RunningKeys::default(),
         }
     }
 
-    fn api(&self) -> ApiState {
-        let keys = self.bots.iter().map(|(name, bot)| {
-            let hashes = self
-                .settings
+    /// The routers of these settings.
+    pub(super) fn routers(&self, settings: &Settings, in_force: &InForce) -> Routers {
+        let store = || Arc::clone(self.handovers.store());
+        let webhooks = WebhookState {
+            routes: Arc::new(webhook_routes(settings, in_force)),
+            handovers: Arc::clone(&self.handovers),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            tokens: self
+                .tokens
+                .with(logins(settings), settings.server.trusted_proxies.clone()),
+        };
+        let ops = OpsState {
+            readiness: self.readiness.clone(),
+            store: store(),
+            registry: Arc::clone(&self.registry),
+        };
+        let status = StatusState {
+            tenants: in_force
+                .tenants
+                .values()
+                .map(|tenant| tenant.standing.clone())
+                .collect(),
+            store: store(),
+            tokens: AdminTokens::new(&settings.admin.tokens),
+            look: Arc::clone(&self.look),
+        };
+        let limits = PublicLimits {
+            body: settings.server.body_limit,
+            request: settings.server.request_timeout,
+        };
+        Routers {
+            public: http::public_router(self.api(settings, in_force), webhooks, limits, self.metrics.clone()),
+            admin: http::admin_router(ops, status, self.metrics.clone()),
+        }
+    }
+
+    fn api(&self, settings: &Settings, in_force: &InForce) -> ApiState {
+        let keys = in_force.bots.iter().map(|(name, bot)| {
+            let hashes = settings
                 .bots
                 .get(name)
                 .map(|bot| bot.api_key_hashes.as_slice())
@@ -112,90 +136,71 @@ impl Surface<'_> {
             (Arc::clone(bot), hashes.iter().map(|hash| *hash.as_bytes()).collect())
         });
         ApiState {
-            handovers: Arc::clone(self.handovers),
+            handovers: Arc::clone(&self.handovers),
             keys: BotKeys::new(keys.collect()),
             bus: self.bus.clone(),
             clock: self.clock.clone(),
             supervisor: self.supervisor.clone(),
-            running: RunningKeys::default(),
-            callback_urls: self.callback_urls(),
-            pause: self.settings.server.request_timeout,
+            running: self.running.clone(),
+            callback_urls: callback_urls(settings),
+            pause: settings.server.request_timeout,
         }
     }
+}
 
-    /// Who may fetch bearer tokens for webhooks.
-    fn tokens(&self) -> Tokens {
-        let mut logins = Vec::new();
-        for (name, tenant) in &self.settings.tenants {
-            for client in &tenant.webhook.clients {
-                let of_client = |app_token| Login::new(name, &client.username, &client.password_hash, app_token);
-                logins.extend(tenant.webhook.app_tokens.iter().map(of_client));
-            }
+/// Who may fetch bearer tokens for webhooks.
+fn logins(settings: &Settings) -> Vec<Login> {
+    let mut logins = Vec::new();
+    for (name, tenant) in &settings.tenants {
+        for client in &tenant.webhook.clients {
+            let of_client = |app_token| Login::new(name, &client.username, &client.password_hash, app_token);
+            logins.extend(tenant.webhook.app_tokens.iter().map(of_client));
         }
-        let store = Arc::clone(self.handovers.store());
-        let proxies = self.settings.server.trusted_proxies.clone();
-        Tokens::new(store, self.clock.clone(), logins, proxies)
     }
+    logins
+}
 
-    /// A handover may name an address of its own, on the host of its bot's or on one of those the bot's section lists.
-    fn callback_urls(&self) -> CheckCallbackUrl {
-        let rules: HashMap<BotName, (AddressPolicy, Vec<String>)> = self
-            .settings
-            .bots
-            .iter()
-            .map(|(name, bot)| {
-                let own = bot
-                    .callback_url
-                    .as_ref()
-                    .and_then(|url| url.host_str())
-                    .map(str::to_owned);
-                let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
-                (name.clone(), (bot.address_policy(&self.settings.delivery), hosts))
-            })
-            .collect();
-        CheckCallbackUrl::new(move |bot, url| {
-            let (policy, hosts) = rules.get(bot).ok_or_else(|| "the bot is not configured".to_owned())?;
-            let url = outbound::check_callback_url(url, policy, hosts).map_err(|error| error.to_string())?;
-            Ok(url.to_string())
+/// A handover may name an address of its own, on the host of its bot's or on one of those the bot's section lists.
+fn callback_urls(settings: &Settings) -> CheckCallbackUrl {
+    let rules: HashMap<BotName, (AddressPolicy, Vec<String>)> = settings
+        .bots
+        .iter()
+        .map(|(name, bot)| {
+            let own = bot
+                .callback_url
+                .as_ref()
+                .and_then(|url| url.host_str())
+                .map(str::to_owned);
+            let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
+            (name.clone(), (bot.address_policy(&settings.delivery), hosts))
         })
-    }
+        .collect();
+    CheckCallbackUrl::new(move |bot, url| {
+        let (policy, hosts) = rules.get(bot).ok_or_else(|| "the bot is not configured".to_owned())?;
+        let url = outbound::check_callback_url(url, policy, hosts).map_err(|error| error.to_string())?;
+        Ok(url.to_string())
+    })
+}
 
-    /// Whether some bot gets this account's webhooks as they came. Tenants of one account get each other's.
-    fn passes_on(&self, account: &AccountId) -> bool {
-        self.bots
-            .values()
-            .any(|bot| bot.tenant.account == *account && bot.format == CallbackFormat::Passthrough)
-    }
+fn webhook_routes(settings: &Settings, in_force: &InForce) -> BTreeMap<TenantName, WebhookRoute> {
+    let route = |(name, tenant): (&TenantName, &Arc<Tenant>)| {
+        let (section, keys) = (settings.tenants.get(name)?, in_force.keys.get(name)?);
+        let verifier = Verifier::new(Arc::clone(keys), vec![tenant.account.clone()], section.webhook.max_age);
+        let webhook = WebhookSettings {
+            keeps_headers: passes_on(in_force, &tenant.account),
+            ..webhook(section)
+        };
+        let route = WebhookRoute::new(tenant.standing.clone(), tenant.account.clone(), verifier, &webhook);
+        Some((name.clone(), route))
+    };
+    in_force.tenants.iter().filter_map(route).collect()
+}
 
-    fn webhook_routes(&self) -> Result<BTreeMap<TenantName, WebhookRoute>, BuildError> {
-        let client = outbound::for_chat_gateway(&self.settings.outbound)?;
-        let mut routes = BTreeMap::new();
-        for (name, tenant) in self.tenants {
-            let Some(settings) = self.settings.tenants.get(name) else {
-                continue;
-            };
-            let source = KeySourceSettings {
-                base_url: settings.base_url.clone(),
-                tenant_id: Some(settings.tenant_id.as_str().to_owned()),
-                jwk_fallback_url: settings.webhook.jwk_fallback_url.clone(),
-            };
-            let keys =
-                KeySource::new(client.clone(), &source, self.clock.clone()).map_err(|error| BuildError::Tenant {
-                    tenant: name.clone(),
-                    error,
-                })?;
-            let verifier = Verifier::new(Arc::new(keys), vec![tenant.account.clone()], settings.webhook.max_age);
-            let webhook = WebhookSettings {
-                keeps_headers: self.passes_on(&tenant.account),
-                ..webhook(settings)
-            };
-            routes.insert(
-                name.clone(),
-                WebhookRoute::new(tenant.standing.clone(), tenant.account.clone(), verifier, &webhook),
-            );
-        }
-        Ok(routes)
-    }
+/// Whether some bot gets this account's webhooks as they came. Tenants of one account get each other's.
+fn passes_on(in_force: &InForce, account: &AccountId) -> bool {
+    let bots = in_force.bots.values();
+    bots.into_iter()
+        .any(|bot| bot.tenant.account == *account && bot.format == CallbackFormat::Passthrough)
 }
 
 /// `keeps_headers` is filled in by who knows the bots.

@@ -1,6 +1,8 @@
 //! Sends one call to 8x8 and tells what became of it. What the calls say stands in the files beside.
 
 use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,13 +37,19 @@ const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// As much of an answer as is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
-/// One tenant's access to 8x8. Cheap to clone.
+/// One tenant's access to 8x8. Cheap to clone; all clones go by the same credentials.
 #[derive(Clone, Debug)]
 pub struct ChatGateway {
     client: reqwest::Client,
+    access: Arc<RwLock<Arc<Access>>>,
+    call_timeout: Duration,
+}
+
+/// Where 8x8 is and how we show who we are. Replaced as a whole.
+#[derive(Debug)]
+struct Access {
     base: Url,
     headers: HeaderMap,
-    call_timeout: Duration,
     /// In the place of a key.
     tokens: Option<Tokens>,
 }
@@ -53,15 +61,30 @@ struct Tokens {
     clock: Clock,
 }
 
+impl Access {
+    fn without_credentials(settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/hal+json"));
+        if let Some(tenant) = &settings.tenant_id {
+            headers.insert(TENANT_HEADER, header_value(tenant).ok_or(UnusableSetting::TenantId)?);
+        }
+        Ok(Self {
+            base: api_root(&settings.base_url)?,
+            headers,
+            tokens: None,
+        })
+    }
+}
+
 impl ChatGateway {
     /// `client` follows no redirects and repeats nothing by itself.
     pub fn new(client: reqwest::Client, settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
         let key = settings.api_keys.first().ok_or(UnusableSetting::ApiKey)?;
         let mut key = header_value(key.expose_secret()).ok_or(UnusableSetting::ApiKey)?;
         key.set_sensitive(true);
-        let mut gateway = Self::without_credentials(client, settings)?;
-        gateway.headers.insert(API_KEY_HEADER, key);
-        Ok(gateway)
+        let mut access = Access::without_credentials(settings)?;
+        access.headers.insert(API_KEY_HEADER, key);
+        Ok(Self::with(client, access, settings))
     }
 
     /// As [`ChatGateway::new`], with a bearer token in the place of the key.
@@ -71,33 +94,37 @@ impl ChatGateway {
         source: TokenSource,
         clock: Clock,
     ) -> Result<Self, UnusableSetting> {
-        let mut gateway = Self::without_credentials(client, settings)?;
+        let mut access = Access::without_credentials(settings)?;
         let source = Arc::new(source);
-        gateway.tokens = Some(Tokens { source, clock });
-        Ok(gateway)
+        access.tokens = Some(Tokens { source, clock });
+        Ok(Self::with(client, access, settings))
     }
 
-    fn without_credentials(client: reqwest::Client, settings: &ChatGatewaySettings) -> Result<Self, UnusableSetting> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/hal+json"));
-        if let Some(tenant) = &settings.tenant_id {
-            headers.insert(TENANT_HEADER, header_value(tenant).ok_or(UnusableSetting::TenantId)?);
-        }
-        Ok(Self {
+    fn with(client: reqwest::Client, access: Access, settings: &ChatGatewaySettings) -> Self {
+        Self {
             client,
-            base: api_root(&settings.base_url)?,
-            headers,
+            access: Arc::new(RwLock::new(Arc::new(access))),
             call_timeout: settings.call_timeout,
-            tokens: None,
-        })
+        }
+    }
+
+    /// From now on this one and its clones go where `newer` goes, with its credentials: a call that is repeated for long
+    /// does not end with the key it began with.
+    pub fn follow(&self, newer: &Self) {
+        let next = newer.access();
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn root(&self) -> Url {
-        self.base.clone()
+        self.access().base.clone()
     }
 
     pub(super) fn conversations(&self) -> Url {
-        self.base.clone().joined(&["conversations"])
+        self.root().joined(&["conversations"])
     }
 
     /// The address of something in a conversation; `NotFound` for an id that cannot be part of one.
@@ -113,7 +140,7 @@ impl ChatGateway {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(ChatGatewayError::unknown());
         }
-        Ok(self.base.clone().joined(list).joined(segments))
+        Ok(self.root().joined(list).joined(segments))
     }
 
     /// Reads something.
@@ -148,11 +175,7 @@ impl ChatGateway {
     /// How far 8x8's clock is before ours, from the shortest of calls; `None` when the answer has no date. Negative when it
     /// is behind.
     pub async fn clock_ahead(&self, now: impl Fn() -> Timestamp) -> Result<Option<i64>, ChatGatewayError> {
-        let url = listed(
-            self.base.clone().joined(&["channels"]),
-            &[("size", 1), ("page", 0)],
-            None,
-        );
+        let url = listed(self.root().joined(&["channels"]), &[("size", 1), ("page", 0)], None);
         let response = self.send(self.client.get(url)).await?;
         let date = response.headers().get(header::DATE);
         let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok());
@@ -186,10 +209,11 @@ impl ChatGateway {
     ) -> Result<reqwest::Response, ChatGatewayError> {
         let (client, request) = request.build_split();
         let mut request = request.map_err(ChatGatewayError::transport)?;
-        for (name, value) in &self.headers {
+        let access = self.access();
+        for (name, value) in &access.headers {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        let response = match &self.tokens {
+        let response = match &access.tokens {
             None => client.execute(request).await.map_err(ChatGatewayError::transport)?,
             Some(tokens) => tokens.execute(&client, request).await?,
         };

@@ -53,7 +53,7 @@ enum Command {
 impl Cli {
     pub fn run(self) -> ExitCode {
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => with_settings(&self.config, |settings| block_on(serve::run(settings))),
+            Command::Serve => with_settings(&self.config, |settings| block_on(serve::run(settings, &self.config))),
             Command::Demo(args) => block_on(demo::run(args)),
             Command::Sandbox(args) => block_on(sandbox::run(*args)),
             Command::Provision(args) => {

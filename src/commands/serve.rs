@@ -1,19 +1,22 @@
 //! `handover-gateway serve`: runs the gateway until it is told to stop.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::app::Gateway;
+use crate::app::ReloadError;
 use crate::app::StartError;
 use crate::commands::cli::complain;
+use crate::settings;
 use crate::settings::Settings;
 
 const WRONG_CONFIGURATION: u8 = 2;
 
-pub(super) async fn run(settings: Settings) -> ExitCode {
+pub(super) async fn run(settings: Settings, files: &[PathBuf]) -> ExitCode {
     if settings.tenants.is_empty() {
         complain(
             "no tenant is configured: give a file with [tenants.NAME] by --config, or try `handover-gateway demo`",
@@ -21,15 +24,15 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
         return ExitCode::from(WRONG_CONFIGURATION);
     }
     // Heard from here on: a start may take long, and a signal nobody listens for would end the process where it stands.
-    let stop = match stop_signal() {
-        Ok(stop) => stop,
+    let (stop, mut hang_up) = match terminated().and_then(|stop| Ok((stop, signal(SignalKind::hangup())?))) {
+        Ok(signals) => signals,
         Err(error) => {
             complain(&format!("signals cannot be heard: {error}"));
             return ExitCode::FAILURE;
         }
     };
     tokio::pin!(stop);
-    let gateway = match unless_stopped(Gateway::start(settings), &mut stop).await {
+    let mut gateway = match unless_stopped(Gateway::start(settings), &mut stop).await {
         Some(Ok(gateway)) => gateway,
         Some(Err(error)) => {
             complain(&with_causes(&error));
@@ -40,9 +43,16 @@ pub(super) async fn run(settings: Settings) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    tokio::select! {
-        () = stop => {}
-        () = gateway.failed() => {}
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            () = gateway.failed() => break,
+            // One that comes during a reload is heard after it.
+            _ = hang_up.recv() => {}
+        }
+        if unless_stopped(reload(&mut gateway, files), &mut stop).await.is_none() {
+            break;
+        }
     }
     if gateway.stop().await {
         ExitCode::SUCCESS
@@ -69,20 +79,38 @@ fn exit_code(error: &StartError) -> ExitCode {
     }
 }
 
-/// Resolves at SIGTERM or Ctrl-C. A SIGHUP, which would otherwise end the process where it stands, changes nothing:
-/// settings are read at the start only.
-pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+/// Reads the same layers again. With a fault in them nothing changes.
+async fn reload(gateway: &mut Gateway, files: &[PathBuf]) {
+    let faults = match gateway.reload(settings::from_process(files)).await {
+        Ok(()) => return,
+        Err(ReloadError::Settings(faults)) => faults.list().iter().map(ToString::to_string).collect(),
+        Err(error) => vec![with_causes(&error)],
+    };
+    for fault in faults {
+        tracing::error!(fault, "the new settings cannot be used, nothing changes");
+    }
+}
+
+/// Resolves at SIGTERM or Ctrl-C.
+fn terminated() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = interrupt.recv() => return,
-                _ = hang_up.recv() => tracing::warn!("SIGHUP changes nothing, new settings need a restart"),
-            }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
+    })
+}
+
+/// As [`terminated`], for commands that have nothing to reload: a SIGHUP, which would otherwise end the process where it
+/// stands, changes nothing.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let stop = terminated()?;
+    let hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        stop.await;
+        drop(hang_up);
     })
 }
 
@@ -103,7 +131,6 @@ mod tests {
     use std::future::ready;
 
     use super::*;
-    use crate::settings;
 
     #[tokio::test]
     async fn a_setting_that_reads_well_and_cannot_be_used_is_wrong_configuration() {
@@ -123,7 +150,7 @@ mod tests {
         ];
         let env = pairs.map(|(name, value)| (format!("HANDOVER__{name}"), value.to_owned()));
         let settings = settings::load(&[], env.into_iter()).unwrap();
-        assert_eq!(run(settings).await, ExitCode::from(WRONG_CONFIGURATION));
+        assert_eq!(run(settings, &[]).await, ExitCode::from(WRONG_CONFIGURATION));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The bots that can be called now, each with what a call needs ready made. Replaced as a whole when settings change.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::PoisonError;
@@ -54,14 +55,19 @@ pub(crate) struct Bot {
 
 impl Roster {
     pub fn new(bots: Vec<BotDelivery>, outbound: OutboundSettings) -> Result<Self, RosterError> {
-        let first = Bots::ready(bots, &outbound, &Bots::default())?;
+        let first = Bots::ready(bots, &outbound, &Bots::default(), &BTreeSet::new())?;
         let current = RwLock::new(Arc::new(first));
         Ok(Self(Arc::new(Inner { outbound, current })))
     }
 
     /// Takes the place of all bots. Open connections go on being used where the addresses allowed are the same.
     pub fn replace(&self, bots: Vec<BotDelivery>) -> Result<(), RosterError> {
-        let next = Arc::new(Bots::ready(bots, &self.0.outbound, &self.current())?);
+        self.replace_changed(bots, &BTreeSet::new())
+    }
+
+    /// As [`Roster::replace`], where some bots are known to be as they were: tokens fetched for them stay good.
+    pub fn replace_changed(&self, bots: Vec<BotDelivery>, same: &BTreeSet<BotName>) -> Result<(), RosterError> {
+        let next = Arc::new(Bots::ready(bots, &self.0.outbound, &self.current(), same)?);
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
@@ -76,11 +82,20 @@ impl Bots {
         self.bots.get(bot)
     }
 
-    fn ready(bots: Vec<BotDelivery>, outbound: &OutboundSettings, old: &Self) -> Result<Self, RosterError> {
+    fn ready(
+        bots: Vec<BotDelivery>,
+        outbound: &OutboundSettings,
+        old: &Self,
+        same: &BTreeSet<BotName>,
+    ) -> Result<Self, RosterError> {
         let mut next = Self::default();
         for delivery in bots {
             let client = next.client(&delivery.policy, outbound, old)?;
             let name = delivery.bot.clone();
+            if let Some(known) = old.get(&name).filter(|_| same.contains(&name)) {
+                next.bots.insert(name, Arc::clone(known));
+                continue;
+            }
             let credentials = Credentials::of(&delivery, &client).ok_or_else(|| RosterError::Secret(name.clone()))?;
             let bot = Bot {
                 source: format!("urn:handover-gateway:tenant:{}", delivery.tenant),

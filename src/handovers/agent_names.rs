@@ -45,11 +45,20 @@ impl Handovers {
 
     /// Keeps the names of all tenants' agents at hand.
     pub async fn run_agent_names(self: Arc<Self>, stop: CancellationToken) {
-        let tenants = self.parts.tenants.all();
-        let all = futures_util::future::join_all(tenants.map(|tenant| tenant.availability.keep_agent_names()));
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = async { drop(all.await); stop.cancelled().await } => {}
+        let mut changes = self.parts.tenants.changes();
+        while !stop.is_cancelled() {
+            let tenants = Arc::clone(&changes.borrow_and_update());
+            let names = tenants.tenants().map(|tenant| tenant.availability.keep_agent_names());
+            let all = async {
+                drop(futures_util::future::join_all(names).await);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // Its sender is in `self`.
+                _ = changes.changed() => {}
+                () = all => {}
+            }
         }
     }
 }

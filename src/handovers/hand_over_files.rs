@@ -254,7 +254,7 @@ impl Handovers {
 
     async fn bot_of(&self, target: &Target<'_>) -> Option<Arc<Bot>> {
         let name = target.slot.handover.lock().await.facts.bot.clone();
-        self.parts.tenants.bot(&name).cloned()
+        self.parts.tenants.bot(&name)
     }
 }
 

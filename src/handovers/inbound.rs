@@ -119,6 +119,14 @@ impl Inbound {
         });
     }
 
+    /// Whose a conversation is may be seen otherwise from now on.
+    pub(super) fn forget_strangers(&self) {
+        self.with(|mind| {
+            mind.strangers.clear();
+            mind.oldest.clear();
+        });
+    }
+
     pub(super) fn create_begins(&self, facts: &Facts) {
         self.with(|mind| {
             let of_account = mind.creating.entry(facts.account.clone()).or_default();

@@ -27,6 +27,7 @@ mod queue_news;
 mod queues;
 mod reads;
 mod redeliver;
+mod reload;
 mod reopen;
 mod resolve;
 mod restart;

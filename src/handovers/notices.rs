@@ -130,7 +130,7 @@ impl Handovers {
         let Some(tenant) = self.parts.tenants.tenant(&facts.tenant).filter(|_| depends) else {
             return Ok(());
         };
-        let input = Input::HeldUp(self.notice(tenant, &settings.text));
+        let input = Input::HeldUp(self.notice(&tenant, &settings.text));
         match self.change_locked(&slot, &mut handover, input, Along::default()).await {
             Ok(_) if handover.progress.agent_knows => {
                 self.notice_metrics.held_up.inc();
@@ -151,7 +151,7 @@ impl Handovers {
         let facts = Arc::clone(&handover.facts);
         let tenant = self.parts.tenants.tenant(&facts.tenant);
         let says = tenant.filter(|_| !settings.over_text.trim().is_empty());
-        let input = Input::CaughtUp(says.map(|tenant| self.notice(tenant, &settings.over_text)));
+        let input = Input::CaughtUp(says.map(|tenant| self.notice(&tenant, &settings.over_text)));
         match self.change_locked(&slot, &mut handover, input, Along::default()).await {
             Ok(_) => {
                 self.notice_metrics.caught_up.inc();

@@ -200,7 +200,7 @@ impl Handovers {
             let channel = self.channels.get(&bot.tenant, channel, &self.parts.clock).await;
             arrival.channel_type = channel.ok().and_then(|channel| channel.kind);
         }
-        let facts = self.facts_of(bot, channel, arrival, before);
+        let facts = self.facts_of(&bot, channel, arrival, before);
         let mut handover = Handover::led_by_bot(facts, view.user, place.conversation.clone());
         if let Some(before) = before {
             handover.progress.hand_back = HandBack::left_over(before.progress.hand_back);

@@ -35,6 +35,6 @@ impl Handovers {
 
     pub(super) async fn tenant_of(&self, slot: &Slot) -> Option<Arc<Tenant>> {
         let name = slot.handover.lock().await.facts.tenant.clone();
-        self.parts.tenants.tenant(&name).cloned()
+        self.parts.tenants.tenant(&name)
     }
 }

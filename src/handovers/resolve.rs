@@ -114,8 +114,9 @@ impl Handovers {
             if slot.handover.lock().await.state() != State::Creating {
                 return;
             }
+            // It may come back into the settings.
             let Some(tenant) = self.tenant_of(slot).await else {
-                return;
+                continue;
             };
             let known = tokio::select! {
                 () = stop.cancelled() => return,

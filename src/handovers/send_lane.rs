@@ -90,6 +90,15 @@ impl SendLane {
         self.hurry.notified().await;
     }
 
+    /// Undoes [`SendLane::next`]: the call waits where it waited, and nobody works.
+    fn put_back(&self, item: Item) {
+        self.with(|waiting| {
+            waiting.calls.push_front(item);
+            waiting.running = false;
+            waiting.leaving = false;
+        });
+    }
+
     fn leave_is_open(&self) -> bool {
         self.with(|waiting| waiting.leaving || waiting.calls.iter().any(Item::is_leave))
     }
@@ -185,6 +194,11 @@ impl Handovers {
         self.run_lane(slot, items.collect(), conversation);
     }
 
+    /// Starts the lane where calls wait in it and nobody works.
+    pub(super) fn go_on(self: &Arc<Self>, slot: &Arc<Slot>, conversation: Option<&ConversationId>) {
+        self.run_lane(slot, Vec::new(), conversation);
+    }
+
     fn run_lane(self: &Arc<Self>, slot: &Arc<Slot>, items: Vec<Item>, conversation: Option<&ConversationId>) {
         let ready = if conversation.is_some() {
             Ready::Yes
@@ -213,6 +227,11 @@ impl Handovers {
             }
             let Some(tenant) = self.tenant_of(slot).await else {
                 tracing::warn!(handover.id = %slot.id, "its tenant is not configured any more, calls to 8x8 wait for it");
+                slot.lane.put_back(item);
+                // It may have come back while the call was on its way into the lane again.
+                if self.tenant_of(slot).await.is_some() {
+                    self.go_on(slot, Some(conversation));
+                }
                 return;
             };
             self.carry_out(slot, &tenant, conversation, item).await;

@@ -1,8 +1,11 @@
-//! The tenants and bots of the configuration, as the service needs them.
+//! The tenants and bots of the configuration, as the service needs them. Replaced as a whole when settings change; whoever
+//! works with one of them goes on with what it took.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::availability::Availability;
 use crate::chat_gateway::ChatGateway;
@@ -38,7 +41,7 @@ pub struct Tenant {
     pub send_wait: Duration,
     /// How long 8x8 is tried with a message.
     pub message_deadline: Duration,
-    pub availability: Availability,
+    pub availability: Arc<Availability>,
     pub attachments: AttachmentRules,
 }
 
@@ -99,8 +102,13 @@ pub enum Duplicate {
     Allow,
 }
 
+/// Cheap to clone; all clones show the same tenants and bots.
+#[derive(Clone, Debug)]
+pub struct Tenants(watch::Sender<Arc<Configured>>);
+
+/// The tenants and bots of one moment.
 #[derive(Debug, Default)]
-pub struct Tenants {
+pub(super) struct Configured {
     tenants: HashMap<TenantName, Arc<Tenant>>,
     bots: HashMap<BotName, Arc<Bot>>,
 }
@@ -117,43 +125,48 @@ impl Bot {
 
 impl Tenants {
     pub fn new(tenants: impl IntoIterator<Item = Arc<Tenant>>, bots: impl IntoIterator<Item = Arc<Bot>>) -> Self {
-        Self {
-            tenants: tenants
-                .into_iter()
-                .map(|tenant| (tenant.name.clone(), tenant))
-                .collect(),
-            bots: bots.into_iter().map(|bot| (bot.name.clone(), bot)).collect(),
-        }
+        Self(watch::Sender::new(Arc::new(Configured::of(tenants, bots))))
     }
 
-    pub fn tenant(&self, name: &TenantName) -> Option<&Arc<Tenant>> {
-        self.tenants.get(name)
+    /// Takes the place of all tenants and bots.
+    pub(super) fn replace(
+        &self,
+        tenants: impl IntoIterator<Item = Arc<Tenant>>,
+        bots: impl IntoIterator<Item = Arc<Bot>>,
+    ) {
+        drop(self.0.send_replace(Arc::new(Configured::of(tenants, bots))));
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.tenants.values()
+    /// Tells of each replacement.
+    pub(super) fn changes(&self) -> watch::Receiver<Arc<Configured>> {
+        self.0.subscribe()
+    }
+
+    pub fn tenant(&self, name: &TenantName) -> Option<Arc<Tenant>> {
+        self.current().tenants.get(name).cloned()
     }
 
     /// Tenants whose waiting handovers are to be told of the wait, and how often.
-    pub(super) fn update_intervals(&self) -> impl Iterator<Item = (&TenantName, Duration)> {
-        let interval = |tenant: &Arc<Tenant>| tenant.availability.update_interval();
-        self.tenants
-            .iter()
-            .filter_map(move |(name, tenant)| Some((name, interval(tenant)?)))
+    pub(super) fn update_intervals(&self) -> impl Iterator<Item = (TenantName, Duration)> {
+        let interval =
+            |(name, tenant): (&TenantName, &Arc<Tenant>)| Some((name.clone(), tenant.availability.update_interval()?));
+        let intervals: Vec<_> = self.current().tenants.iter().filter_map(interval).collect();
+        intervals.into_iter()
     }
 
-    pub fn bot(&self, name: &BotName) -> Option<&Arc<Bot>> {
-        self.bots.get(name)
+    pub fn bot(&self, name: &BotName) -> Option<Arc<Bot>> {
+        self.current().bots.get(name).cloned()
     }
 
     /// The bots of an account that lead conversations from the beginning.
-    pub(super) fn inbound(&self, account: &AccountId) -> impl Iterator<Item = &Arc<Bot>> {
+    pub(super) fn inbound(&self, account: &AccountId) -> impl Iterator<Item = Arc<Bot>> {
         let leads = |bot: &&Arc<Bot>| bot.tenant.account == *account && !bot.inbound_channels.is_empty();
-        self.bots.values().filter(leads)
+        let bots: Vec<_> = self.current().bots.values().filter(leads).cloned().collect();
+        bots.into_iter()
     }
 
     /// The bot that conversations of a channel begin with.
-    pub(super) fn of_channel(&self, account: &AccountId, channel: &str) -> Option<&Arc<Bot>> {
+    pub(super) fn of_channel(&self, account: &AccountId, channel: &str) -> Option<Arc<Bot>> {
         self.inbound(account)
             .find(|bot| bot.inbound_channels.iter().any(|known| known == channel))
     }
@@ -167,6 +180,24 @@ impl Tenants {
     /// Whether a handover's events are to be delivered. Those of a bot that is not configured any more are kept for it.
     pub(super) fn delivers(&self, facts: &Facts) -> bool {
         facts.callback_url.is_some() || self.bot(&facts.bot).is_none_or(|bot| bot.is_called_back)
+    }
+
+    fn current(&self) -> Arc<Configured> {
+        Arc::clone(&self.0.borrow())
+    }
+}
+
+impl Configured {
+    fn of(tenants: impl IntoIterator<Item = Arc<Tenant>>, bots: impl IntoIterator<Item = Arc<Bot>>) -> Self {
+        let tenants = tenants.into_iter().map(|tenant| (tenant.name.clone(), tenant));
+        Self {
+            tenants: tenants.collect(),
+            bots: bots.into_iter().map(|bot| (bot.name.clone(), bot)).collect(),
+        }
+    }
+
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.values()
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Transcript {
 impl Handovers {
     pub async fn transcript(&self, bot: &BotName, id: &HandoverId) -> Result<Transcript, CommandError> {
         let handover = self.get(bot, id).await?;
-        let tenant = self.parts.tenants.tenant(&handover.facts.tenant).cloned();
+        let tenant = self.parts.tenants.tenant(&handover.facts.tenant);
         let mut entries = Newest::default();
         let mut known = Vec::new();
         for past in self.parts.store.history(id).await? {

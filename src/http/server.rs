@@ -16,11 +16,14 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::http::HttpMetrics;
+use crate::http::tls::Tls;
 use crate::http::tokens::Peer;
 
 /// Time for a request's headers to come. The same timer closes a connection that is kept open and idle, so it is longer
@@ -40,16 +43,32 @@ pub struct ServerLimits {
     pub grace: Duration,
 }
 
+/// Where connections come in.
+pub struct Listener {
+    pub tcp: TcpListener,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
 /// Serves until `stop`, then lets requests in flight end within the grace and cuts off what is left.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     limits: ServerLimits,
     metrics: HttpMetrics,
     stop: CancellationToken,
 ) {
+    let Listener { tcp: listener, tls } = listener.into();
     let server = Server {
         router,
+        tls,
+        stop: stop.clone(),
         metrics,
         graceful: GracefulShutdown::new(),
         connections: TaskTracker::new(),
@@ -65,6 +84,8 @@ pub async fn serve(
 
 struct Server {
     router: Router,
+    tls: Option<Tls>,
+    stop: CancellationToken,
     metrics: HttpMetrics,
     graceful: GracefulShutdown,
     connections: TaskTracker,
@@ -82,17 +103,21 @@ impl Server {
             request.extensions_mut().insert(peer);
             request
         });
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-        let connection = self.graceful.watch(connection);
+        let (tls, stop, watcher) = (self.tls.clone(), self.stop.clone(), self.graceful.watcher());
+        let connection = async move {
+            let Some(stream) = secured(stream, tls, &stop).await else {
+                return;
+            };
+            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            if let Err(error) = watcher.watch(connection).await {
+                tracing::debug!(error = %error, "a connection broke");
+            }
+        };
         let (cut_off, open) = (self.cut_off.clone(), self.metrics.open_connection());
         drop(self.connections.spawn(async move {
             tokio::select! {
                 () = cut_off.cancelled() => {}
-                ended = connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(error = %error, "a connection broke");
-                    }
-                }
+                () = connection => {}
             }
             drop((open, permit));
         }));
@@ -108,6 +133,28 @@ impl Server {
         }
         self.cut_off.cancel();
         self.connections.wait().await;
+    }
+}
+
+/// Does the handshake where there is to be one. At the stop nobody has sent a request in it yet, so it is not waited for.
+async fn secured(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    stop: &CancellationToken,
+) -> Option<Either<TcpStream, Box<TlsStream<TcpStream>>>> {
+    let Some(tls) = tls else {
+        return Some(Either::Left(stream));
+    };
+    let accepted = tokio::select! {
+        () = stop.cancelled() => return None,
+        accepted = tls.accept(stream) => accepted,
+    };
+    match accepted {
+        Ok(stream) => Some(Either::Right(stream)),
+        Err(error) => {
+            tracing::debug!(error = %error, "a connection was not secured");
+            None
+        }
     }
 }
 

@@ -57,6 +57,11 @@ impl Standing {
         &self.0.tenant
     }
 
+    /// Whether it is the same one, not another of the same tenant.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The channel that was found; one that the configuration names goes before it.
     pub fn registered_channel(&self) -> Option<String> {
         self.registration().map(|registration| registration.channel_id)

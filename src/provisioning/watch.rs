@@ -1,14 +1,17 @@
 //! A running gateway's task: looks at 8x8 for the channel of a tenant that has none, so that `provision` works beside it
 //! and before it, and writes down when 8x8 was last heard.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::chat_gateway::ChatGateway;
 use crate::clock::Clock;
+use crate::domain::TenantName;
 use crate::provisioning::Known;
 use crate::provisioning::Standing;
 use crate::provisioning::Wanted;
@@ -25,6 +28,7 @@ const LAST_LOOK: Duration = Duration::from_mins(1);
 const WRITE: Duration = Duration::from_mins(1);
 
 /// One tenant, as the watch needs it.
+#[derive(Clone)]
 pub struct Watched {
     pub standing: Standing,
     pub gateway: ChatGateway,
@@ -33,38 +37,41 @@ pub struct Watched {
 }
 
 pub struct Watch {
-    pub tenants: Vec<Watched>,
-    pub store: Arc<dyn Store>,
-    pub clock: Clock,
+    /// Replaced as a whole when settings change.
+    tenants: watch::Receiver<Arc<Vec<Watched>>>,
+    store: Arc<dyn Store>,
+    clock: Clock,
     /// Somebody changed something at 8x8: look at every tenant now.
-    pub look: Arc<Notify>,
+    look: Arc<Notify>,
 }
 
 impl Watch {
-    /// Takes up what was kept of every tenant.
-    pub async fn restore(&self) -> Result<(), StoreError> {
-        for watched in &self.tenants {
-            let kept = self.store.tenant_state(watched.standing.tenant()).await?;
-            watched.standing.restore(kept);
-            if watched.lacks_channel() && watched.wanted.is_none() {
-                let tenant = watched.standing.tenant();
-                tracing::warn!(%tenant, "no channel is known and none can be looked for: set channel_id, or server.public_url");
-            }
+    pub fn new(
+        tenants: watch::Receiver<Arc<Vec<Watched>>>,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        look: Arc<Notify>,
+    ) -> Self {
+        Self {
+            tenants,
+            store,
+            clock,
+            look,
         }
-        Ok(())
     }
 
-    pub async fn run(self, stop: CancellationToken) {
-        let mut written: Vec<Heard> = self.tenants.iter().map(|watched| watched.standing.heard()).collect();
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tenants = Arc::clone(&self.tenants.borrow_and_update());
+        let mut written: HashMap<TenantName, Heard> = tenants.iter().map(Watched::heard).collect();
         let (mut pause, mut write_at, mut is_asked) = (FIRST_LOOK, self.clock.now(), false);
         loop {
             let looked = tokio::select! {
-                lacking = self.look_at(is_asked) => lacking,
+                lacking = self.look_at(&tenants, is_asked) => lacking,
                 () = stop.cancelled() => false,
             };
             let now = self.clock.now();
             if now >= write_at || stop.is_cancelled() {
-                self.write(&mut written).await;
+                self.write(&tenants, &mut written).await;
                 write_at = now.plus(WRITE);
             }
             if stop.is_cancelled() {
@@ -72,21 +79,31 @@ impl Watch {
             }
             let wait = if looked { pause } else { write_at.since(now) };
             pause = (pause * 2).min(LAST_LOOK);
+            let mut is_new = false;
             is_asked = tokio::select! {
                 () = self.look.notified() => true,
                 () = self.clock.sleep(wait) => false,
+                Ok(()) = self.tenants.changed() => {
+                    is_new = true;
+                    false
+                }
                 () = stop.cancelled() => false,
             };
-            if is_asked {
+            if is_new {
+                // What was heard of those that are gone is written before they are.
+                self.write(&tenants, &mut written).await;
+                tenants = Arc::clone(&self.tenants.borrow_and_update());
+            }
+            if is_asked || is_new {
                 pause = FIRST_LOOK;
             }
         }
     }
 
     /// Looks for those without a channel, or at all when asked. Whether one still lacks it.
-    async fn look_at(&self, all: bool) -> bool {
+    async fn look_at(&self, tenants: &[Watched], all: bool) -> bool {
         let mut lacking = false;
-        for watched in &self.tenants {
+        for watched in tenants {
             if watched.standing.is_configured() || !(all || watched.lacks_channel()) {
                 continue;
             }
@@ -137,14 +154,13 @@ impl Watch {
         standing.set_registration(next);
     }
 
-    async fn write(&self, written: &mut [Heard]) {
-        for (watched, written) in self.tenants.iter().zip(written) {
-            let (standing, heard) = (&watched.standing, watched.standing.heard());
-            if heard == *written {
+    async fn write(&self, tenants: &[Watched], written: &mut HashMap<TenantName, Heard>) {
+        for (tenant, heard) in tenants.iter().map(Watched::heard) {
+            if written.get(&tenant).copied().unwrap_or_default() == heard {
                 continue;
             }
-            match self.store.keep_heard(standing.tenant(), heard).await {
-                Ok(()) => *written = heard,
+            match self.store.keep_heard(&tenant, heard).await {
+                Ok(()) => drop(written.insert(tenant, heard)),
                 Err(error) => tracing::debug!(%error, "when 8x8 was heard could not be written, trying again"),
             }
         }
@@ -152,6 +168,20 @@ impl Watch {
 }
 
 impl Watched {
+    /// Takes up what was kept of the tenant.
+    pub async fn restore(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let tenant = self.standing.tenant();
+        self.standing.restore(store.tenant_state(tenant).await?);
+        if self.lacks_channel() && self.wanted.is_none() {
+            tracing::warn!(%tenant, "no channel is known and none can be looked for: set channel_id, or server.public_url");
+        }
+        Ok(())
+    }
+
+    fn heard(&self) -> (TenantName, Heard) {
+        (self.standing.tenant().clone(), self.standing.heard())
+    }
+
     fn lacks_channel(&self) -> bool {
         !self.standing.is_configured() && self.standing.registration().is_none()
     }

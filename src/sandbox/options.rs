@@ -10,6 +10,8 @@ use url::Url;
 pub struct Options {
     pub listen: SocketAddr,
     pub api_key: String,
+    /// Other keys of the account: a key is changed by making another before the old one is deleted.
+    pub more_api_keys: Vec<String>,
     /// Accepted as `Authorization: Bearer` in the place of the key, for accounts that are said to have it.
     pub bearer_tokens: Vec<String>,
     pub tenant_id: String,
@@ -92,6 +94,7 @@ impl Default for Options {
             tenant_id: "sandbox-tenant".to_owned(),
             customer_id: "sandbox-customer".to_owned(),
             webhook_url: None,
+            more_api_keys: Vec::new(),
             webhook_headers: Vec::new(),
             webhook_version: "Chat Gateway v1.0".to_owned(),
             channel_id: "sandbox-channel".to_owned(),

@@ -55,6 +55,9 @@ fn server(lines: &mut Lines, server: &ServerSettings) {
     lines.list("server.trusted_proxies", &server.trusted_proxies);
     lines.time("server.drain_delay", server.drain_delay);
     lines.time("server.shutdown_grace", server.shutdown_grace);
+    let tls = server.tls.as_ref();
+    lines.maybe("server.tls.cert_file", tls.map(|tls| tls.cert_file.display()));
+    lines.maybe("server.tls.key_file", tls.map(|tls| tls.key_file.display()));
 }
 
 fn delivery(lines: &mut Lines, delivery: &DeliverySettings) {

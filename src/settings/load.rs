@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::settings::SettingsFaults;
 use crate::settings::check;
 use crate::settings::known;
+use crate::settings::marks::Marks;
 use crate::settings::read;
 use crate::settings::shape;
 
@@ -71,6 +72,7 @@ fn judge(
     let is_new = |fault: &Finding| !faults.iter().any(|known| fault.follows(known));
     let more: Vec<Finding> = found.faults.into_iter().filter(is_new).map(with_origin).collect();
     faults.extend(more);
+    settings.marks = Marks::of(&tree);
     settings.warnings = found.warnings.into_iter().map(with_origin).collect();
     Some(settings)
 }

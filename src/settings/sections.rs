@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,6 +16,7 @@ use crate::domain::TenantName;
 use crate::outbound::OutboundSettings;
 use crate::settings::BotSettings;
 use crate::settings::Finding;
+use crate::settings::Marks;
 use crate::settings::TenantSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
@@ -34,6 +36,9 @@ pub struct Settings {
     /// What is legal but probably not meant; to be logged at the start.
     #[serde(skip)]
     pub warnings: Vec<Finding>,
+    /// What a later reading is compared with.
+    #[serde(skip)]
+    pub marks: Marks,
 }
 
 /// Section `[server]`: the public port.
@@ -56,6 +61,24 @@ pub struct ServerSettings {
     pub drain_delay: Duration,
     #[serde(deserialize_with = "crate::setting::duration")]
     pub shutdown_grace: Duration,
+    /// Without it the port speaks plain HTTP.
+    #[serde(default)]
+    pub tls: Option<TlsSettings>,
+}
+
+impl ServerSettings {
+    /// Whether people's words come to the public port unencrypted, as far as the settings tell.
+    pub fn is_plain_to_others(&self) -> bool {
+        self.tls.is_none() && self.trusted_proxies.is_empty() && !self.listen.ip().is_loopback()
+    }
+}
+
+/// Section `[server.tls]`: PEM files.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TlsSettings {
+    /// The certificate, and those between it and the root after it.
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
 }
 
 /// Section `[admin]`: the operator's port.

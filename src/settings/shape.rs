@@ -19,6 +19,7 @@ use crate::settings::TenantScheduleSettings;
 use crate::settings::TenantSettings;
 use crate::settings::TenantStatisticsSettings;
 use crate::settings::TenantWebhookSettings;
+use crate::settings::TlsSettings;
 use crate::store::StoreSettings;
 use crate::telemetry::TelemetrySettings;
 
@@ -64,7 +65,19 @@ impl Shape {
 
 pub(super) const ROOT: Shape = Shape {
     tables: &[
-        ("server", Shape::plain(fields::<ServerSettings>)),
+        (
+            "server",
+            Shape {
+                tables: &[(
+                    "tls",
+                    Shape {
+                        required: &["cert_file", "key_file"],
+                        ..Shape::plain(fields::<TlsSettings>)
+                    },
+                )],
+                ..Shape::plain(fields::<ServerSettings>)
+            },
+        ),
         (
             "admin",
             Shape {

@@ -3,17 +3,21 @@
 
 use std::collections::HashMap;
 use std::time::Duration;
+use std::time::Instant;
 
 use http::Method;
 use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use serde_json::Value;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::bot::Callback;
 use crate::support::client::Client;
+use crate::support::client::http_client;
+use crate::support::reply::Reply;
 use crate::support::wait::within;
 use crate::support::world::World;
 use crate::support::world::show;
@@ -211,12 +215,109 @@ async fn a_process_killed_at_random_loses_nothing_and_keeps_the_order() {
     stop.cancel();
     let taken = posting.join_all().await;
     all_told(&world, sent).await;
-    check_what_was_told(&world, &handovers, each).await;
+    let again = check_what_was_told(&world, &handovers, each).await;
+    show(&format!("{again} callbacks were made again"));
     check_what_was_posted(&world, taken).await;
     world.finish().await;
 }
 
-async fn check_what_was_told(world: &World, handovers: &[(String, String)], each: usize) {
+async fn load_of(sandbox: String, load: Value) -> Value {
+    let call = http_client().post(format!("{sandbox}/sandbox/load")).json(&load);
+    let report = call.timeout(Duration::from_mins(10)).send().await.unwrap();
+    report.json().await.unwrap()
+}
+
+/// Reads a stream to its end, which must be one.
+async fn read_to_the_end(mut stream: reqwest::Response) {
+    // It ends at a stop, and does not break.
+    while stream.chunk().await.unwrap().is_some() {}
+}
+
+/// One orderly stop in the middle of everything, and the next start; how long the stop took.
+async fn stop_and_start(world: &mut World) -> Duration {
+    let told = world.bots.callbacks().len();
+    within(DRAIN, async || {
+        (world.bots.callbacks().len() > told + 150).then_some(())
+    })
+    .await
+    .unwrap();
+    let mut reading = JoinSet::new();
+    for _ in 0..5 {
+        let call = world.api.call(Method::GET, "/v1/events");
+        reading.spawn(read_to_the_end(
+            call.header("accept", "text/event-stream").stream().await,
+        ));
+    }
+    let begun = Instant::now();
+    let ready = format!("{}/readyz", world.gateway.admin());
+    world.gateway.ask_to_stop();
+    let withdrawn = within(DRAIN, async || {
+        let reply = http_client().get(&ready).send().await.unwrap();
+        (reply.status() == 503).then_some(())
+    });
+    withdrawn.await.unwrap();
+    let served = world.api.get("/v1/handovers?limit=1").await;
+    assert_eq!(served.status, 200, "not ready, and serving: {served}");
+    let status = world.gateway.exited().await;
+    assert!(status.success(), "{status}\n{}", world.gateway.log.tail(20));
+    let took = begun.elapsed();
+    reading.join_all().await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    took
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_and_started_again_under_load_it_loses_nothing_and_tells_nothing_twice() {
+    let (stops, rate) = if is_long() { (50, 300) } else { (5, 300) };
+    let mut world = World::with(|setup| {
+        setup.config.set("server.drain_delay", "300ms");
+    })
+    .await;
+    let handovers = open_many(&world, 60).await;
+    world.eight.all_acknowledged().await;
+    // Some are always in flight.
+    let slow = Reply::status(204).after(Duration::from_millis(400));
+    let third = |callback: &Callback| callback.handover().ends_with(['0', '1', '2', '3', '4']);
+    world.bots.answer(usize::MAX, slow, third);
+    let stop = CancellationToken::new();
+    let mut posting = JoinSet::new();
+    for (id, conversation) in handovers.iter().take(5).cloned() {
+        let (api, stop) = (world.api.clone(), stop.clone());
+        posting.spawn(async move { (conversation, post_through_everything(api, id, stop).await) });
+    }
+    let each = stops * rate * 2 / handovers.len();
+    let load = json!({"conversationIds": conversations(&handovers), "eventsPerConversation": each, "concurrency": 32, "rate": rate, "repeatShare": 0.05});
+    let loading = load_of(world.eight.url(), load);
+    let stopping = async {
+        let mut took = Vec::new();
+        for _ in 0..stops {
+            took.push(stop_and_start(&mut world).await);
+        }
+        took
+    };
+    let (report, took) = tokio::join!(loading, stopping);
+    let sent = handovers.len() * each;
+    assert_eq!(
+        (&report["sent"], &report["acked"]),
+        (&json!(sent), &json!(sent)),
+        "{report}"
+    );
+    show(&format!("8x8 saw {report}\nstops took {took:?}"));
+    stop.cancel();
+    let taken = posting.join_all().await;
+    all_told(&world, sent).await;
+    assert_eq!(
+        check_what_was_told(&world, &handovers, each).await,
+        0,
+        "nothing was told twice"
+    );
+    check_what_was_posted(&world, taken).await;
+    world.finish().await;
+}
+
+/// How many callbacks were made again.
+async fn check_what_was_told(world: &World, handovers: &[(String, String)], each: usize) -> usize {
     let told = by_handover(world);
     let mut again = 0;
     for (id, conversation) in handovers {
@@ -228,7 +329,7 @@ async fn check_what_was_told(world: &World, handovers: &[(String, String)], each
         assert_eq!(first, logged[..first.len()], "what is told is what is logged");
         again += told[id].len() - firsts.len();
     }
-    show(&format!("{again} callbacks were made again"));
+    again
 }
 
 /// Everything the bot was told was taken is at 8x8 once, in the order in which it was posted.

@@ -236,3 +236,17 @@ async fn messages_come_newest_first() {
         .collect();
     assert_eq!(seen, [("agent", "b"), ("user", " a ")]);
 }
+
+#[tokio::test]
+async fn clones_follow_to_another_place_and_key() {
+    let (old, new) = (
+        Server::start(|_| json(200, r#"{"id":"c/1"}"#)),
+        Server::start(|_| json(200, r#"{"id":"c/1"}"#)),
+    );
+    let gateway = chat_gateway(&old.base);
+    let held_by_others = gateway.clone();
+    gateway.follow(&chat_gateway(&new.base));
+    drop(held_by_others.get(&conversation()).await);
+    drop(gateway.get(&conversation()).await);
+    assert_eq!((old.asked().len(), new.asked().len()), (0, 2));
+}

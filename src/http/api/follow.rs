@@ -42,7 +42,7 @@ pub(super) enum Heard {
     /// The log may have grown.
     Logged,
     Ephemeral(Event),
-    /// The process is stopping.
+    /// The process is stopping, or the bot is to show its key again.
     Stop,
 }
 
@@ -76,7 +76,7 @@ impl Listener {
                 }
                 // Wake-ups were lost, so there may be something.
                 Err(RecvError::Lagged(_)) => return Heard::Logged,
-                Err(RecvError::Closed) => self.receiver = None,
+                Err(RecvError::Closed) => return Heard::Stop,
             }
         }
     }
@@ -103,7 +103,7 @@ impl Listener {
 async fn heard(receiver: Option<&mut Receiver<News>>) -> Result<News, RecvError> {
     match receiver {
         Some(receiver) => receiver.recv().await,
-        None => std::future::pending().await,
+        None => Err(RecvError::Closed),
     }
 }
 

@@ -277,7 +277,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
-        availability: Availability::default(),
+        availability: Arc::new(Availability::default()),
         attachments: AttachmentRules {
             limit: 1024,
             types: Vec::new(),

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -18,7 +19,7 @@ pub(in crate::http) struct Peer(pub(in crate::http) IpAddr);
 impl Peer {
     /// A trusted proxy puts whom it got the request from at the end of the list; what stands before it anybody may have
     /// written.
-    pub(super) fn origin(self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    pub(in crate::http) fn origin(self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         let is_proxy = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
         // A value that is no text stands for what it is, an unreadable one: left out, what somebody wrote before it would count.
         let named: Vec<&str> = headers
@@ -32,11 +33,20 @@ impl Peer {
             if !is_proxy(origin) {
                 break;
             }
-            let Ok(address) = name.trim().parse() else { break };
+            let Some(address) = address_of(name.trim()) else {
+                break;
+            };
             origin = address;
         }
         origin
     }
+}
+
+/// Some proxies write the port behind it.
+fn address_of(name: &str) -> Option<IpAddr> {
+    let with_port = || name.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || name.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    name.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Peer {
@@ -74,5 +84,11 @@ mod tests {
         assert_eq!(origin("10.0.0.1", &["198.51.100.7, unknown"]), "10.0.0.1");
         assert_eq!(origin("10.0.0.1", &["6.6.6.6", "\u{ff}, 198.51.100.7"]), "198.51.100.7");
         assert_eq!(origin("10.0.0.1", &["6.6.6.6", "\u{ff}"]), "10.0.0.1");
+        assert_eq!(origin("10.0.0.1", &["6.6.6.6, 198.51.100.7:4711"]), "198.51.100.7");
+        assert_eq!(
+            origin("10.0.0.1", &["[2001:db8::7]:4711, [::ffff:10.0.0.2]"]),
+            "2001:db8::7"
+        );
+        assert_eq!(origin("10.0.0.1", &["6.6.6.6, \"198.51.100.7\", "]), "10.0.0.1");
     }
 }

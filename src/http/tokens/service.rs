@@ -57,9 +57,9 @@ struct Inner {
     clock: Clock,
     logins: Logins,
     trusted_proxies: Vec<IpNet>,
-    slow_down: SlowDown,
+    slow_down: Arc<SlowDown>,
     checks: Arc<Semaphore>,
-    waiting: Semaphore,
+    waiting: Arc<Semaphore>,
     seen: Mutex<HashMap<[u8; 32], Seen>>,
 }
 
@@ -82,9 +82,26 @@ impl Tokens {
             clock,
             logins: Logins::new(logins),
             trusted_proxies,
-            slow_down: SlowDown::default(),
+            slow_down: Arc::default(),
             checks: Arc::new(Semaphore::new(CHECKS)),
-            waiting: Semaphore::new(CHECKS_WAITING),
+            waiting: Arc::new(Semaphore::new(CHECKS_WAITING)),
+            seen: Mutex::default(),
+        }))
+    }
+
+    /// The same with other logins: who guesses goes on being slowed down. Tokens are looked up again, since their login may
+    /// be gone.
+    #[must_use]
+    pub fn with(&self, logins: Vec<Login>, trusted_proxies: Vec<IpNet>) -> Self {
+        let this = &*self.0;
+        Self(Arc::new(Inner {
+            store: Arc::clone(&this.store),
+            clock: this.clock.clone(),
+            logins: Logins::new(logins),
+            trusted_proxies,
+            slow_down: Arc::clone(&this.slow_down),
+            checks: Arc::clone(&this.checks),
+            waiting: Arc::clone(&this.waiting),
             seen: Mutex::default(),
         }))
     }

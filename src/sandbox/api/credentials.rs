@@ -36,10 +36,11 @@ impl Proof {
         let authorization = text(header::AUTHORIZATION.as_str()).unwrap_or_default();
         let options = &shared.options;
         let is_known = |token: &str| options.bearer_tokens.iter().any(|known| known == token);
+        let is_key = |key: &str| key == options.api_key || options.more_api_keys.iter().any(|known| known == key);
         let has_token = authorization.strip_prefix("Bearer ").is_some_and(is_known);
         match self {
             Self::Nothing => Ok(()),
-            Self::Key if text("x-api-key") != Some(&options.api_key) && !has_token => Err(Problem::unauthorized()),
+            Self::Key if !text("x-api-key").is_some_and(is_key) && !has_token => Err(Problem::unauthorized()),
             Self::Key if text("x-8x8-tenant").is_some_and(|tenant| tenant != options.tenant_id) => {
                 Err(Problem::wrong_tenant())
             }

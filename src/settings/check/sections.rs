@@ -46,6 +46,10 @@ fn server(server: &ServerSettings, notes: &mut Notes) {
     notes.positive("server.shutdown_grace", server.shutdown_grace);
     notes.at_least("server.body_limit", server.body_limit, 64 * 1024);
     notes.at_least("server.max_connections", server.max_connections, 1);
+    if let Some(tls) = &server.tls {
+        notes.file("server.tls.cert_file", &tls.cert_file);
+        notes.file("server.tls.key_file", &tls.key_file);
+    }
     if let Some(url) = &server.public_url {
         notes.base("server.public_url", url);
         if url.scheme() == "http" {

@@ -32,7 +32,13 @@ fn uncommented() -> String {
             .unwrap_or(line)
     };
     let text: Vec<&str> = DEFAULTS.lines().map(line).collect();
-    text.join("\n").replace("/etc/ssl/certs/company.pem", "Cargo.toml")
+    let files = [
+        "/etc/ssl/certs/company.pem",
+        "/etc/handover/tls.crt",
+        "/etc/handover/tls.key",
+    ];
+    let text = text.join("\n");
+    files.iter().fold(text, |text, file| text.replace(file, "Cargo.toml"))
 }
 
 fn compare(table: &Map<String, Value>, shape: &Shape, at: &str, leaves: &mut BTreeSet<String>) {

@@ -5,5 +5,6 @@ mod defaults;
 mod faults;
 mod layers;
 mod offers;
+mod reload;
 mod secrets;
 mod support;

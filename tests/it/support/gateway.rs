@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::config::Config;
 use super::log::Log;
 use super::wait::PATIENCE;
+use super::wait::eventually;
 use super::wait::within;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_handover-gateway");
@@ -90,7 +92,10 @@ impl Gateway {
 
     pub(crate) fn write_config(&self) -> PathBuf {
         let file = self.folder.path().join("gateway.toml");
-        std::fs::write(&file, self.config.text()).unwrap();
+        // Never half of it: it may be read at any time.
+        let new = self.folder.path().join("gateway.toml.new");
+        std::fs::write(&new, self.config.text()).unwrap();
+        std::fs::rename(&new, &file).unwrap();
         file
     }
 
@@ -120,6 +125,28 @@ impl Gateway {
         signal(&run.child, Signal::SIGKILL);
         run.child.wait().unwrap();
         run.reader.join().unwrap();
+    }
+
+    /// SIGHUP, without waiting.
+    pub(crate) fn hang_up(&self) {
+        signal(&self.run.as_ref().unwrap().child, Signal::SIGHUP);
+    }
+
+    /// Has the configuration as it is now taken up; the entry of the log that says so.
+    pub(crate) async fn reload(&self) -> Value {
+        self.reload_to("settings reloaded").await
+    }
+
+    /// Has the configuration as it is now read, which is refused.
+    pub(crate) async fn reload_in_vain(&self) -> Value {
+        self.reload_to("the new settings cannot be used").await
+    }
+
+    async fn reload_to(&self, message: &str) -> Value {
+        let before = self.log.with_message(message).len();
+        self.write_config();
+        self.hang_up();
+        eventually(message, async || self.log.with_message(message).get(before).cloned()).await
     }
 
     /// SIGTERM, without waiting.

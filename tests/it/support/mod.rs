@@ -16,6 +16,7 @@ pub(crate) mod power_cut;
 pub(crate) mod reply;
 pub(crate) mod site;
 pub(crate) mod token_endpoint;
+pub(crate) mod traffic;
 pub(crate) mod upload;
 pub(crate) mod wait;
 pub(crate) mod world;
