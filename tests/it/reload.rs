@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::Value;
 use serde_json::json;
+use tokio::task::JoinSet;
 
+use crate::support::client::Client;
 use crate::support::config::SUPPORT;
 use crate::support::config::TENANT;
 use crate::support::config::api_key;
@@ -73,7 +75,10 @@ async fn a_file_with_faults_changes_nothing_and_every_fault_is_named() {
     assert_eq!(last["fault"], "no tenant is configured");
     world.gateway.config = good;
     world.gateway.reload().await;
-    let entries = audit(&world).await;
+    let entries = eventually("three entries", async || {
+        Some(audit(&world).await).filter(|entries| entries.len() == 3)
+    })
+    .await;
     let outcomes: Vec<_> = entries.iter().map(|entry| entry["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["done", "refused", "refused"]);
     assert!(entries.iter().all(|entry| entry["actor"] == "signal"), "{entries:?}");
@@ -252,6 +257,43 @@ async fn streams_of_a_key_that_was_taken_back_end_and_others_go_on() {
     let (id, _) = world.api.of_bot("sales").open(json!({})).await;
     let chunk = other.chunk().await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&chunk).contains(&id));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_call_under_way_ends_by_the_settings_it_began_with_and_its_key_is_still_taken() {
+    let mut world = World::start().await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.bots.event(&id, "handover.queued").await;
+    let slow = json!({"on": "api", "operation": "message", "delay": "2s"});
+    world.eight.fault(slow).await;
+    let post = |api: Client, id: String| async move {
+        let call = api
+            .call(Method::POST, &format!("/v1/handovers/{id}/messages"))
+            .once("one");
+        call.json(&json!({"text": "Hello"})).send().await
+    };
+    let mut first = JoinSet::new();
+    first.spawn(post(world.api.clone(), id.clone()));
+    eventually("8x8 is asked", async || {
+        world.eight.faults_left().await.is_empty().then_some(())
+    })
+    .await;
+    let key = "new_key_of_support_0123456789abcdef";
+    world
+        .gateway
+        .config
+        .set("bots.support.api_key_hashes", json!([key_hash(key)]))
+        .set("tenants.acme.api_key", "taken_back_key");
+    world.gateway.reload().await;
+    assert_eq!(world.api.get("/v1/handovers").await.status, 401);
+    let again = post(world.api.with_key(Some(key)), id.clone()).await;
+    assert_eq!(again.ok(409)["code"], "idempotency-in-progress");
+    let first = first.join_next().await.unwrap().unwrap();
+    assert_eq!(first.ok(202)["status"], "accepted");
+    let again = post(world.api.with_key(Some(key)), id.clone()).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again}");
+    assert_eq!(world.eight.texts(&conversation).await, ["Hello"]);
     world.finish().await;
 }
 

@@ -341,3 +341,36 @@ async fn credentials_of_schedules_and_statistics_are_changed() {
     assert!(open != unknown && agents != unknown, "{open} {agents}");
     world.finish().await;
 }
+
+#[tokio::test]
+async fn the_key_of_attachment_links_is_made_anew_when_the_operator_deletes_it() {
+    let mut world = World::start().await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    let send = json!({"do": "say", "attachments": [{"fileName": "a.txt", "text": "a"}]});
+    let link = async |world: &World, number: usize| {
+        world.eight.agent(&conversation, send.clone()).await;
+        let told = eventually("the file is told", async || {
+            let files = world.bots.events(&id).into_iter();
+            let mut files = files.filter(|event| event.kind() == "message.created");
+            files.nth(number)
+        });
+        told.await.data()["message"]["attachments"][0]["url"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let anyone = world.api.with_key(None);
+    let old = link(&world, 0).await;
+    assert_eq!(anyone.get(&old).await.status, 200);
+    assert!(world.gateway.stop().await.success());
+    let store = rusqlite::Connection::open(world.gateway.store()).unwrap();
+    assert_eq!(store.execute("DELETE FROM own_key", ()).unwrap(), 1);
+    drop(store);
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let new = link(&world, 1).await;
+    assert_eq!(anyone.get(&new).await.status, 200);
+    assert_ne!(anyone.get(&old).await.status, 200);
+    world.finish().await;
+}
