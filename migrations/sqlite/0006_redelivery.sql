@@ -1,8 +1,8 @@
--- Since when a lane's head is its head, and whether the agent was told that the user is not receiving messages.
-ALTER TABLE lane ADD COLUMN head_since INTEGER NOT NULL DEFAULT 0;
+-- Since when nothing was delivered of a lane that has something, and whether the agent was told that the user is not receiving messages.
+ALTER TABLE lane ADD COLUMN quiet_since INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
-UPDATE lane SET head_since = COALESCE(first_attempt_at, due_at) WHERE head < tail;
-CREATE INDEX lane_held ON lane (head_since, handover) WHERE head < tail AND told = 0;
+UPDATE lane SET quiet_since = COALESCE(first_attempt_at, due_at) WHERE head < tail;
+CREATE INDEX lane_held ON lane (quiet_since, handover) WHERE head < tail AND told = 0;
 CREATE INDEX lane_told ON lane (handover) WHERE told = 1;
 
 -- 1 where the event was asked for again. Of a handover's one at a time is `aside`, the others are `waiting`.

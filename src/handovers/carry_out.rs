@@ -260,6 +260,9 @@ impl Handovers {
                 status,
             })
         };
+        if part.notice && !matches!(fate, Fate::Done) {
+            tracing::warn!(handover.id = %slot.id, "8x8 is not known to have shown the agent that messages do not get through");
+        }
         self.conclude(slot, settled, told).await;
         if let Some(ticket) = ticket {
             ticket.settle(fate);

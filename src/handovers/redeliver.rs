@@ -18,7 +18,7 @@ use crate::store::audit;
 /// What is recovered goes out no faster than one in this time, beside all that happens meanwhile.
 const APART: Duration = Duration::from_millis(20);
 /// Deliveries put back in one transaction, or a few more.
-const SLICE: usize = 200;
+const SLICE: usize = 100;
 
 impl Handovers {
     /// Has an event posted again, and its handover go on where the bot had stopped it.

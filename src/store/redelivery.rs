@@ -30,8 +30,8 @@ pub trait Redelivery: Send + Sync {
     /// when there are no more.
     async fn recover(&self, recover: Recover) -> Result<Recovered, StoreError>;
 
-    /// Lanes of handovers with an agent in which something said by or before `before` waits, and from which nothing has
-    /// gone since then; those whose agent knows are left out. Longest held up first, from after `after` on.
+    /// Lanes of handovers with an agent in which something said by or before `before` waits, and of which nothing was
+    /// delivered since then; those whose agent knows are left out. Longest held up first, from after `after` on.
     async fn held_up(&self, before: Timestamp, after: Option<HeldUp>, limit: usize) -> Result<Vec<HeldUp>, StoreError>;
 
     /// Handovers whose agent knows, and that are over, or whose last attempt was good and where nothing said by or before
@@ -101,7 +101,7 @@ pub struct Recovered {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldUp {
     pub handover: HandoverId,
-    /// Since when nothing left the lane.
+    /// Since when nothing was delivered of it.
     pub since: Timestamp,
 }
 

@@ -48,7 +48,7 @@ pub struct AttemptMade {
 pub struct DeliveryLeft {
     pub event: EventId,
     pub sequence: u64,
-    /// `aside`, `failed` or `done`.
+    /// `aside`, `waiting`, `failed` or `done`.
     pub status: String,
     pub attempts: u32,
     /// When it is due, where it is still tried; else when that ended.

@@ -190,3 +190,27 @@ async fn agents_are_told_nothing_where_that_is_turned_off() {
     world.bots.forget_rules();
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_bot_that_wants_no_messages_is_in_no_trouble_with_them() {
+    let world = World::with(|setup| {
+        attentive(setup);
+        let wanted = json!(["handover.accepted", "agent.joined", "agent.left"]);
+        setup.config.set("bots.support.events", wanted);
+    })
+    .await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.bots.event(&id, "handover.accepted").await;
+    world
+        .bots
+        .answer(1000, Reply::status(500), |callback| callback.kind() == "agent.joined");
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    eventually("the bot refuses for a while", async || {
+        (world.bots.attempts(&id).len() >= 5).then_some(())
+    })
+    .await;
+    assert!(world.eight.texts(&conversation).await.is_empty());
+    world.bots.forget_rules();
+    world.finish().await;
+}

@@ -264,7 +264,7 @@ async fn a_call_without_a_known_key_is_refused() {
         }
         // Even what is wrong with a body is nobody's business.
         if call.method == Method::POST {
-            let path = call.path.replace("{id}", &id);
+            let path = call.path.replace("{id}", &id).replace("{deliveryId}", "evt_1");
             let stranger = world.api.with_key(None);
             let reply = stranger.call(Method::POST, &path).body("nonsense").send().await;
             problem(&reply, 401, "unauthorized");

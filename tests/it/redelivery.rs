@@ -161,6 +161,9 @@ async fn an_event_the_bot_took_can_be_had_again_and_not_twice_at_a_time() {
         replays(&world, &id).len() == 1
     })
     .await;
+    // What is over can be had as well.
+    world.api.end(&id).await;
+    world.bots.event(&id, "handover.ended").await;
     world.api.post(&path, &json!({})).await.ok(202);
     eventually("and once more", async || {
         (replays(&world, &id).len() == 2).then_some(())

@@ -80,7 +80,8 @@ enum What<'a> {
         error: Option<&'a str>,
         latency_ms: u32,
     },
-    /// An event that the log went on without: `aside` is still tried, until it is `done` or `failed`.
+    /// An event that the log went on without, or that was asked for again: `aside` is tried, `waiting` has its turn to come, until it is
+    /// `done` or `failed`.
     #[schema(rename_all = "camelCase")]
     Delivery {
         event_id: &'a str,

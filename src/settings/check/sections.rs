@@ -138,6 +138,12 @@ fn agent_notice(delivery: &DeliverySettings, notes: &mut Notes) {
             "is shorter than `delivery.timeout`: agents are told while a first attempt may still go well",
         );
     }
+    if after > delivery.head_deadline {
+        notes.warn(
+            "delivery.notify_agent_after",
+            "is longer than `delivery.head_deadline`: of messages that are given up before no agent is told",
+        );
+    }
     if !after.is_zero() && delivery.notify_agent_text.trim().is_empty() {
         notes.fault(
             "delivery.notify_agent_text",

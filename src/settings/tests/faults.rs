@@ -98,6 +98,7 @@ fn each_rule_across_keys_is_held() {
         ("[delivery]\nhead_deadline = \"1s\"", "delivery.head_deadline"),
         ("[delivery]\nlifecycle_deadline = \"1m\"", "delivery.lifecycle_deadline"),
         ("[delivery]\nmax_in_flight = 0", "delivery.max_in_flight"),
+        ("[delivery]\nnotify_agent_text = \" \"", "delivery.notify_agent_text"),
         ("[outbound]\nproxy = \"ftp://proxy\"", "outbound.proxy"),
         ("[outbound]\nca_file = \"/no/such/file\"", "outbound.ca_file"),
         ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
@@ -239,6 +240,8 @@ fn what_is_legal_but_odd_is_warned_of() {
     assert_eq!(warned_keys(SMALLEST, &[]), [""; 0]);
     let cases = [
         ("[delivery]\nallow_http = true", "delivery.allow_http"),
+        ("[delivery]\nnotify_agent_after = \"1s\"", "delivery.notify_agent_after"),
+        ("[delivery]\nnotify_agent_after = \"6m\"", "delivery.notify_agent_after"),
         ("[store]\nurl = \"sqlite::memory:\"", "store.url"),
         ("[store]\nretention = \"1h\"", "store.retention"),
         ("[outbound]\nno_proxy = [\"localhost\"]", "outbound.no_proxy"),

@@ -33,10 +33,10 @@ const EVENT: &str = "INSERT INTO event (handover, sequence, bot, id, type, at, s
  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 /// A lane that was empty is due from its new event on; one that waits keeps its time.
-const LANE: &str = "INSERT INTO lane (handover, bot, head, tail, due_at, head_since) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+const LANE: &str = "INSERT INTO lane (handover, bot, head, tail, due_at, quiet_since) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
  ON CONFLICT (handover) DO UPDATE SET tail = excluded.tail,
   due_at = CASE WHEN head = tail THEN excluded.due_at ELSE due_at END,
-  head_since = CASE WHEN head = tail THEN excluded.head_since ELSE head_since END";
+  quiet_since = CASE WHEN head = tail THEN excluded.quiet_since ELSE quiet_since END";
 
 /// The JSON of a commit, made by the caller so that the one writer does not have to.
 pub(super) struct Texts {

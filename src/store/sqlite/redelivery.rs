@@ -33,7 +33,7 @@ const DELIVERY: &str = "SELECT e.handover, e.sequence, l.head, l.stopped, d.stat
  WHERE e.id = ?1 AND e.bot = ?2 AND e.deliver = 1";
 
 /// The clocks of its head begin anew.
-const LIFT: &str = "UPDATE lane SET stopped = 0, attempts = 0, first_attempt_at = NULL, due_at = ?2, head_since = ?2
+const LIFT: &str = "UPDATE lane SET stopped = 0, attempts = 0, first_attempt_at = NULL, due_at = ?2, quiet_since = ?2
  WHERE handover = ?1 AND stopped = 1";
 
 /// The head is the lane's again.

@@ -23,7 +23,7 @@ use crate::store::sqlite::redelivery;
 const LANE: &str = "SELECT head, tail, attempts, first_attempt_at FROM lane WHERE handover = ?1";
 
 const MOVE_LANE: &str = "UPDATE lane SET head = ?2, attempts = ?3, first_attempt_at = ?4, due_at = ?5,
-  head_since = CASE WHEN head < ?2 THEN ?5 ELSE head_since END WHERE handover = ?1";
+  quiet_since = COALESCE(?6, quiet_since) WHERE handover = ?1";
 
 const STOP_LANE: &str = "UPDATE lane SET stopped = 1 WHERE handover = ?1";
 
@@ -125,22 +125,22 @@ fn settle_lane(db: &Connection, id: &HandoverId, settlement: &Settlement) -> Res
     let tries = tries.and(settlement.attempt.as_ref());
     let at = settlement.at;
     match &settlement.verdict {
-        Verdict::Done => move_on(db, id, sequence, at)?,
+        Verdict::Done => move_on(db, id, sequence, at, Some(at))?,
         Verdict::Again { at: next } => {
-            move_lane(db, id, head, &tries, *next)?;
+            move_lane(db, (id, head), &tries, *next, None)?;
             return Ok(*next <= at);
         }
         Verdict::Aside { at: next } => {
             leave_lane(db, id, sequence, &tries, Left::Aside(*next))?;
-            move_on(db, id, sequence, at)?;
+            move_on(db, id, sequence, at, None)?;
         }
         Verdict::Failed { reason } => {
             leave_lane(db, id, sequence, &tries, Left::Failed(reason, at))?;
-            move_on(db, id, sequence, at)?;
+            move_on(db, id, sequence, at, None)?;
         }
         Verdict::Stop => {
             leave_lane(db, id, sequence, &tries, Left::Failed(GONE, at))?;
-            move_lane(db, id, head, &tries, at)?;
+            move_lane(db, (id, head), &tries, at, None)?;
             stop_lane(db, id)?;
             return Ok(false);
         }
@@ -184,18 +184,32 @@ fn settle_aside(db: &Connection, event: &EventId, settlement: &Settlement) -> Re
 
 /// To the next event, which has not been tried. Its turn among the lanes counts from now, so that a long lane does not go
 /// before all others.
-fn move_on(db: &Connection, id: &HandoverId, sequence: i64, now: Timestamp) -> Result<(), StoreError> {
+fn move_on(
+    db: &Connection,
+    id: &HandoverId,
+    sequence: i64,
+    now: Timestamp,
+    went_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
     let untried = Tries {
         attempts: 0,
         first_attempt_at: None,
     };
-    move_lane(db, id, sequence, &untried, now)
+    move_lane(db, (id, sequence), &untried, now, went_at)
 }
 
-fn move_lane(db: &Connection, id: &HandoverId, head: i64, tries: &Tries, due_at: Timestamp) -> Result<(), StoreError> {
+/// `went_at` when something went.
+fn move_lane(
+    db: &Connection,
+    (id, head): (&HandoverId, i64),
+    tries: &Tries,
+    due_at: Timestamp,
+    went_at: Option<Timestamp>,
+) -> Result<(), StoreError> {
+    let went_at = went_at.map(Timestamp::as_millis);
     let (attempts, first, due_at) = (tries.attempts, tries.first_attempt_at, due_at.as_millis());
     db.prepare_cached(MOVE_LANE)
-        .and_then(|mut statement| statement.execute(params![id.as_str(), head, attempts, first, due_at]))
+        .and_then(|mut statement| statement.execute(params![id.as_str(), head, attempts, first, due_at, went_at]))
         .map_err(failed)?;
     Ok(())
 }

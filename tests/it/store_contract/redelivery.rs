@@ -366,7 +366,9 @@ async fn a_lane_is_held_up_while_something_said_waits_and_nothing_goes(#[case] m
     assert!(!is_held_up(&*store, 60).await, "the agent knows");
     assert!(!has_caught_up(&*store, 60).await, "and it is not over");
     let second = claim(&*store, lane(&handover), at(80)).await;
-    settle(&*store, &second, FAILED, at(80)).await;
+    let mut given_up = settlement(&second, FAILED, at(80));
+    given_up.attempt.as_mut().unwrap().status = Some(500);
+    store.settle(vec![given_up]).await.unwrap();
     assert!(!has_caught_up(&*store, 60).await, "giving up is no success");
     store.commit(next(&mut handover, 1, at(90))).await.unwrap();
     assert!(!has_caught_up(&*store, 60).await);
@@ -381,6 +383,20 @@ async fn a_lane_is_held_up_while_something_said_waits_and_nothing_goes(#[case] m
     over.agent_knows = Some(AgentKnows::No);
     store.commit(over).await.unwrap();
     assert!(!has_caught_up(&*store, 60).await);
+}
+
+#[rstest]
+#[case::sqlite(Stand::sqlite())]
+#[case::model(Stand::model())]
+#[tokio::test]
+async fn a_lane_that_only_gives_up_is_as_quiet_as_before(#[case] stand: Stand) {
+    let store = stand.store();
+    let (mut handover, _) = with_events(&*store, "s-1", 3).await;
+    served(&*store, &mut handover).await;
+    give_up(&*store, &handover, 1, 10).await;
+    let second = claim(&*store, lane(&handover), at(11)).await;
+    settle(&*store, &second, Verdict::Aside { at: at(90) }, at(11)).await;
+    assert!(is_held_up(&*store, 1).await);
 }
 
 #[rstest]

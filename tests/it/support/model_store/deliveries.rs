@@ -115,7 +115,9 @@ impl Model {
             }
         }
         (lane.head, lane.tries, lane.due_at) = (sequence, Tries::default(), now);
-        lane.head_since = now;
+        if settlement.verdict == Verdict::Done {
+            lane.quiet_since = now;
+        }
         Some(lane.head < lane.tail)
     }
 

@@ -75,7 +75,7 @@ pub(super) struct Lane {
     pub(super) tries: Tries,
     pub(super) due_at: Timestamp,
     pub(super) stopped: bool,
-    pub(super) head_since: Timestamp,
+    pub(super) quiet_since: Timestamp,
     /// The agent knows that it is held up.
     pub(super) told: bool,
 }
@@ -242,11 +242,11 @@ impl Model {
             tries: Tries::default(),
             due_at: first.at,
             stopped: false,
-            head_since: first.at,
+            quiet_since: first.at,
             told: false,
         });
         if lane.head == lane.tail {
-            (lane.due_at, lane.head_since) = (first.at, first.at);
+            (lane.due_at, lane.quiet_since) = (first.at, first.at);
         }
         lane.tail = last.sequence;
     }

@@ -119,7 +119,7 @@ impl Model {
 
     fn lift(&mut self, id: &HandoverId, at: Timestamp) {
         let Some(lane) = self.lanes.get_mut(id) else { return };
-        (lane.stopped, lane.tries, lane.due_at, lane.head_since) = (false, Tries::default(), at, at);
+        (lane.stopped, lane.tries, lane.due_at, lane.quiet_since) = (false, Tries::default(), at, at);
         let head = lane.head;
         self.deliveries.retain(|delivery| {
             let is_head = delivery.handover == *id && delivery.sequence > head;
@@ -161,13 +161,13 @@ impl Model {
             let with_agent = self
                 .find(id)
                 .is_some_and(|handover| matches!(handover.state(), State::Active | State::Transferring));
-            let is_held = lane.head < lane.tail && !lane.told && lane.head_since <= before;
+            let is_held = lane.head < lane.tail && !lane.told && lane.quiet_since <= before;
             is_held && with_agent && self.said_waits(id, lane.head, before)
         });
         let mut held: Vec<_> = held
             .map(|(id, lane)| HeldUp {
                 handover: id.clone(),
-                since: lane.head_since,
+                since: lane.quiet_since,
             })
             .collect();
         held.sort_by_key(|held| (held.since, held.handover.clone()));
