@@ -16,3 +16,4 @@ mod pruning;
 mod stand;
 mod steps;
 mod tenants;
+mod wal;
