@@ -171,9 +171,10 @@ async fn a_disk_that_is_filled_in_one_go_loses_nothing_that_was_acknowledged() {
     .await;
     assert_eq!(arrived, acked, "each once, in order");
     show(&format!(
-        "{}: 503 {time_to_503:?} after it was filled, {} acknowledged, lost 0, doubled 0",
+        "{}: 503 {time_to_503:?} after it was filled, {} acknowledged, lost 0, doubled 0; {:?} transactions found no room",
         disk.describe(),
-        acked.len()
+        acked.len(),
+        metric(&world, "store_disk_full_total").await.unwrap_or_default()
     ));
     world.finish().await;
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Output;
+use std::process::Stdio;
 use std::time::Instant;
 
 use http::Method;
@@ -11,7 +12,9 @@ use serde_json::Value;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::faulty_disk::FaultyDisk;
 use crate::support::gateway::output;
+use crate::support::gateway::program;
 use crate::support::wait::eventually;
 use crate::support::world::World;
 use crate::support::world::show;
@@ -281,6 +284,42 @@ async fn a_restore_that_was_broken_off_after_it_was_decided_is_done_at_the_next_
     assert!(!beside(".restore-ready").exists());
     assert_eq!(messages(&store), ["in the backup"]);
     assert_eq!(messages(&beside(".before-restore-1")), ["in the backup", "later"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_backup_that_would_fill_its_disk_is_refused() {
+    let disk = FaultyDisk::new();
+    disk.begin("low");
+    let mut world = World::start().await;
+    world.api.open(json!({})).await;
+    assert!(world.gateway.stop().await.success());
+    let shelf = Shelf::new();
+    let config = world.gateway.write_config();
+    let mut backup = program();
+    backup.args([
+        "store",
+        "backup",
+        &shelf.text("b.db"),
+        "--json",
+        "--config",
+        config.to_str().unwrap(),
+    ]);
+    backup.envs(disk.environment()).stdout(Stdio::piped());
+    let refused = tokio::task::spawn_blocking(move || backup.output().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        said(&refused)["error"]
+            .as_str()
+            .unwrap()
+            .contains("its disk would be full"),
+        "{refused:?}"
+    );
+    assert_eq!(shelf.names().len(), 0);
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
     world.finish().await;
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::backup::Backup;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use crate::store::sqlite::connection;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::files::beside;
+use crate::store::sqlite::files::create_folder;
 use crate::store::sqlite::files::folder_of;
 use crate::store::sqlite::files::private_file;
 use crate::store::sqlite::files::sync_folder;
@@ -24,6 +26,9 @@ use crate::store::sqlite::maintenance;
 use crate::store::sqlite::maintenance::MaintenanceError;
 use crate::store::sqlite::maintenance::unreadable;
 use crate::store::sqlite::maintenance::unwritable;
+use crate::store::sqlite::room::Level;
+use crate::store::sqlite::room::Space;
+use crate::store::sqlite::volume;
 
 /// Between two tries at a file that somebody has locked.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -40,6 +45,7 @@ pub struct BackedUp {
 pub fn backup(url: &str, to: &Path) -> Result<BackedUp, MaintenanceError> {
     let from = maintenance::existing(url)?;
     absent(to)?;
+    has_room(&from, to)?;
     let source = source(&from).map_err(unreadable(&from))?;
     let schema = maintenance::schema_of_ours(&source, &from)?;
     let bytes = publish(&source, to)?;
@@ -49,6 +55,24 @@ pub fn backup(url: &str, to: &Path) -> Result<BackedUp, MaintenanceError> {
         schema,
         bytes,
     })
+}
+
+/// A copy beside its store must not fill the disk of a gateway that runs.
+fn has_room(from: &Path, to: &Path) -> Result<(), MaintenanceError> {
+    let needed = from.metadata().map_err(unwritable(from))?.len();
+    let space = volume::space(folder_of(to)).map_err(unwritable(to))?;
+    let after = Space {
+        free: space.free.saturating_sub(needed),
+        total: space.total,
+    };
+    if Level::of(after, Level::Plenty) == Level::Exhausted {
+        return Err(MaintenanceError::NoRoom {
+            path: to.to_owned(),
+            needed: ByteSize(needed),
+            free: ByteSize(space.free),
+        });
+    }
+    Ok(())
 }
 
 /// Reading takes part in SQLite's own locks, which are files to be written. The log is never tidied up from here: by the
@@ -67,7 +91,7 @@ pub fn copy(url: &str, to_url: &str) -> Result<BackedUp, MaintenanceError> {
     let from = maintenance::existing(url)?;
     absent(&to)?;
     let held = Files::take(url)?;
-    fs::create_dir_all(folder_of(&to)).map_err(unwritable(&to))?;
+    create_folder(folder_of(&to)).map_err(unwritable(&to))?;
     let copied = backup(url, &to);
     drop(held);
     copied.map(|copied| BackedUp { from, ..copied })

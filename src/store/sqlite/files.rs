@@ -136,7 +136,7 @@ fn trusted(folder: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn create_folder(path: &Path) -> io::Result<()> {
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use thiserror::Error;
@@ -47,6 +48,12 @@ pub enum MaintenanceError {
         #[source]
         source: StoreError,
     },
+    #[error("`{path}` needs {needed}, and its disk would be full with that ({free} free): give another disk")]
+    NoRoom {
+        path: PathBuf,
+        needed: ByteSize,
+        free: ByteSize,
+    },
     #[error("`{path}` cannot be written")]
     Unwritable {
         path: PathBuf,
@@ -76,6 +83,7 @@ impl MaintenanceError {
             | Self::Damaged { .. }
             | Self::Unreadable { .. }
             | Self::Unusable { .. }
+            | Self::NoRoom { .. }
             | Self::Unwritable { .. } => false,
         }
     }

@@ -154,15 +154,14 @@ pub(super) fn finish(database: &Path) -> io::Result<Option<PathBuf>> {
         return Ok(None);
     }
     let aside = aside(database);
-    for (suffix, keep) in [("-wal", true), ("-shm", false), ("-journal", true), ("", true)] {
+    for suffix in ["-wal", "-journal", "-shm", ""] {
         let old = beside(database, suffix);
-        if !old.exists() {
-            continue;
-        }
-        if keep {
-            fs::rename(&old, beside(&aside, suffix))?;
-        } else {
-            fs::remove_file(&old)?;
+        match old.metadata() {
+            // The index of the log is made anew by whoever reads the log.
+            Ok(metadata) if suffix == "-shm" || metadata.len() == 0 => fs::remove_file(&old)?,
+            Ok(_worth_keeping) => fs::rename(&old, beside(&aside, suffix))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     fs::rename(&ready, database)?;

@@ -17,3 +17,4 @@ mod redelivery;
 mod stand;
 mod steps;
 mod tenants;
+mod wal;
