@@ -199,8 +199,8 @@ impl Verdict {
 
     /// I5: what bots were told of their calls is so.
     fn told_the_truth(&mut self, ledgers: &Ledgers) {
-        let there = taken_texts(ledgers);
-        for message in &ledgers.store.messages {
+        let (there, wanted) = (taken_texts(ledgers), wanted_texts(ledgers));
+        for message in (ledgers.store.messages.iter()).filter(|message| wanted.contains(message.text.as_str())) {
             let is_there = there.contains_key(message.text.as_str());
             match message.status.as_str() {
                 "accepted" if !is_there => self.find(format!("I5 accepted and not at 8x8: {}", message.text)),
@@ -288,13 +288,20 @@ impl Callback {
     }
 }
 
-/// How often each text was taken by 8x8.
+/// How often 8x8 took each text that a bot wanted there. What the gateway says by itself may say the same everywhere.
 fn taken_texts(ledgers: &Ledgers) -> HashMap<&str, usize> {
+    let wanted = wanted_texts(ledgers);
     let mut times = HashMap::new();
-    for call in ledgers.calls.iter().filter(|call| call.taken && !call.text.is_empty()) {
+    let counts = |text: &str| wanted.contains(text);
+    for call in ledgers.calls.iter().filter(|call| call.taken && counts(&call.text)) {
         *times.entry(call.text.as_str()).or_default() += 1;
     }
     times
+}
+
+fn wanted_texts(ledgers: &Ledgers) -> HashSet<&str> {
+    let texts = ledgers.intents.iter().map(|intent| intent.text.as_str());
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 /// A create or a reopening that was answered with a handover is at 8x8; a message when it was called accepted.

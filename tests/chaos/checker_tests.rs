@@ -211,6 +211,8 @@ fn a_doubled_post_is_found() {
     let again = |all: &mut Ledgers, n: usize| all.calls.push(all.calls[n].clone());
     only(&found(|all| again(all, 0)), "I5 at 8x8 2 times");
     only(&found(|all| again(all, 2)), "I5 at 8x8 2 times");
+    // What the gateway says by itself.
+    assert!(found(|all| all.calls.extend([call("message", "wait"), call("message", "wait")])).is_empty());
     assert!(
         found(|all| {
             again(all, 2);

@@ -23,6 +23,7 @@ mod proxy_tests;
 mod rig;
 mod scenarios;
 mod secrets;
+mod setup;
 mod stored;
 mod traffic;
 mod watch;

@@ -1,13 +1,11 @@
 //! The program under test between 8x8 and bots, with a network that can fail between all of them; and the judgement.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use handover_gateway::sandbox::Options;
 use handover_gateway::sandbox::Sandbox;
 use http::Method;
 use nix::sys::signal::Signal;
@@ -28,10 +26,9 @@ use crate::process::Gone;
 use crate::process::Listening;
 use crate::proxy::Mode;
 use crate::proxy::Proxy;
-use crate::secrets::CALLBACK_SECRET;
-use crate::secrets::EIGHT_KEY;
-use crate::secrets::key_hash;
 use crate::secrets::leaks;
+use crate::setup::config;
+use crate::setup::eight;
 use crate::stored;
 use crate::traffic::BOTS;
 use crate::traffic::Shared;
@@ -92,6 +89,7 @@ impl Rig {
         control.post("/webhook", &webhook).await.unwrap();
         let channel = json!({"id": WHATSAPP, "type": "WhatsApp"});
         control.post("/channels", &channel).await.unwrap();
+        control.an_earlier_conversation().await;
         let text = config(&store, &to_eight.url(), &to_bots.url());
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         Self {
@@ -342,58 +340,6 @@ impl Rig {
             kept.display()
         );
     }
-}
-
-fn eight() -> Options {
-    Options {
-        api_key: EIGHT_KEY.to_owned(),
-        // A refused event comes again soon, for as long as a test may last.
-        retry_schedule: vec![Duration::from_millis(100); 20_000],
-        answer_limit: Duration::from_secs(3),
-        hang_limit: Duration::from_secs(2),
-        ..Options::default()
-    }
-}
-
-fn config(store: &std::path::Path, eight: &str, bots: &str) -> String {
-    let mut text = format!(
-        r#"
-server.listen = "127.0.0.1:0"
-server.drain_delay = "0s"
-server.shutdown_grace = "10s"
-admin.listen = "127.0.0.1:0"
-telemetry.format = "json"
-telemetry.level = "info,handover_gateway=debug"
-store.url = "sqlite://{}"
-delivery.timeout = "2s"
-tenants.acme.base_url = "{eight}"
-tenants.acme.tenant_id = "sandbox-tenant"
-tenants.acme.api_key = "{EIGHT_KEY}"
-tenants.acme.channel_id = "sandbox-channel"
-tenants.acme.queue_id = "101"
-tenants.acme.transfer_grace = "300ms"
-tenants.acme.send_wait = "1s"
-tenants.acme.message_deadline = "15s"
-bots.support.inbound_channels = ["{WHATSAPP}"]
-"#,
-        store.display()
-    );
-    for bot in BOTS {
-        let hash = key_hash(bot);
-        write!(
-            text,
-            r#"
-bots.{bot}.tenant = "acme"
-bots.{bot}.api_key_hashes = ["{hash}"]
-bots.{bot}.callback_url = "{bots}/{bot}"
-bots.{bot}.callback_secrets = ["{CALLBACK_SECRET}"]
-bots.{bot}.allow_http = true
-bots.{bot}.allow_networks = ["127.0.0.0/8"]
-"#
-        )
-        .unwrap();
-    }
-    text
 }
 
 #[expect(clippy::print_stderr, reason = "a run shows its seed and its figures")]

@@ -167,12 +167,32 @@ async fn it_is_held_and_starved() {
     rig.finish().await;
 }
 
+/// A clock that is an hour late, or minutes, jumps to what it should be while all goes on. Meanwhile 8x8 and the bots are
+/// right to be refused, and to refuse.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clock_jumps() {
-    let (mut rig, traffic, mut random) = busy("the_clock_jumps", "5", 6).await;
-    for _ in 0..options::rounds(4, 100) {
-        weather::clock(&mut rig, &mut random).await;
-    }
+    let mut rig = Rig::new("the_clock_jumps", "5").await;
+    let mut random = StdRng::seed_from_u64(rig.figures.seed);
+    let late = [10, 60][random.random_range(0..2)];
+    rig.gateway.shift_clock(-late * 60_000);
+    rig.start_well().await;
+    let traffic = Traffic::start(&rig.shared, rig.figures.seed, 6);
+    let steps = i64::try_from(options::rounds(4, 60)).unwrap();
+    weather::clock_is_put_right(&mut rig, &mut random, late, steps).await;
+    traffic.end().await;
+    rig.figures.extra = format!("{late} minutes late");
+    rig.finish().await;
+}
+
+/// What is to be tried again at a time that the clock then goes back from waits until it has come there again.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "known: see the end of docs/reliability.md"]
+async fn the_clock_is_set_back() {
+    let (mut rig, traffic, mut random) = busy("the_clock_is_set_back", "5", 6).await;
+    rig.gateway.shift_clock(3_600_000);
+    weather::pause(&mut random, 1000..2000).await;
+    rig.gateway.shift_clock(0);
+    rig.figures.rounds += 1;
     traffic.end().await;
     rig.finish().await;
 }

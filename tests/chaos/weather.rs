@@ -132,19 +132,13 @@ pub(crate) async fn no_time(rig: &mut Rig, random: &mut StdRng, longest: Duratio
     rig.figures.rounds += 1;
 }
 
-/// The clock is wrong for a while.
-pub(crate) async fn clock(rig: &mut Rig, random: &mut StdRng) {
-    let minutes = [-60, -5, 5, 60][random.random_range(0..4)];
-    shift(rig, random, Duration::from_mins(1), minutes).await;
-}
-
-pub(crate) async fn shift(rig: &mut Rig, random: &mut StdRng, unit: Duration, by: i64) {
-    let millis = i64::try_from(unit.as_millis()).unwrap() * by;
-    rig.gateway.shift_clock(millis);
-    pause(random, 300..1500).await;
-    rig.gateway.shift_clock(0);
-    pause(random, 100..500).await;
-    rig.figures.rounds += 1;
+/// The clock, so many minutes late, is put right in a number of steps.
+pub(crate) async fn clock_is_put_right(rig: &mut Rig, random: &mut StdRng, late: i64, steps: i64) {
+    for step in 0..=steps {
+        rig.gateway.shift_clock(-late * 60_000 * (steps - step) / steps);
+        pause(random, 300..1500).await;
+        rig.figures.rounds += 1;
+    }
 }
 
 pub(crate) async fn pause(random: &mut StdRng, millis: std::ops::Range<u64>) {
