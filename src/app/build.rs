@@ -93,6 +93,7 @@ pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<Ten
             queue_names: queue_names(tenant),
             queue_rules: queue_rules(tenant),
             transfer_grace: tenant.transfer_grace,
+            reconcile_after: tenant.reconcile_after,
             message_limit: tenant.message_limit,
             send_wait: tenant.send_wait,
             message_deadline: tenant.message_deadline,

@@ -22,6 +22,7 @@ use crate::delivery::DispatcherParts;
 use crate::delivery::Ephemerals;
 use crate::delivery::Roster;
 use crate::delivery::Wake;
+use crate::handovers::HandoverMetrics;
 use crate::handovers::Handovers;
 use crate::handovers::Parts;
 use crate::handovers::RestartError;
@@ -91,17 +92,20 @@ impl Gateway {
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
-        let key = store.link_key(rand::random()).await?;
-        let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
+        let (key, url) = (
+            store.link_key(rand::random()).await?,
+            settings.server.public_url.as_ref(),
+        );
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(tenants.values().cloned(), bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
-            links,
+            links: AttachmentLinks::new(&key, url),
             bus: bus.clone(),
             wake,
             ephemerals,
+            metrics: HandoverMetrics::new(&mut registry),
         });
         let watch = build::watch(&settings, &tenants, (store.clone(), clock.clone()), &look);
         let surface = Surface {
@@ -179,6 +183,8 @@ impl Gateway {
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
         self.supervisor
             .start("timers", Arc::clone(handovers).run_timers(stop()));
+        self.supervisor
+            .start("reconcile", Arc::clone(handovers).run_reconcile(stop()));
         self.supervisor
             .start("queue news", Arc::clone(handovers).run_queue_news(stop()));
         self.supervisor

@@ -91,7 +91,8 @@ impl Handovers {
             return Ok(Err(Box::new((event, receipt))));
         }
         let was_bound = handover.progress.conversation.is_some();
-        let event = self.told(&handover, event);
+        let backfilled = handover.progress.backfilled.len();
+        let event = self.told_as(&handover, event);
         let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
@@ -102,6 +103,7 @@ impl Handovers {
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
+        self.hears(slot, &handover, backfilled);
         if let Changed::Done = changed {
             self.heard(slot, &mut handover, heard).await;
         }
@@ -112,7 +114,7 @@ impl Handovers {
     }
 
     /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
-    fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+    pub(super) fn told_as(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
         let mut event = self.named(handover, event);
         if let WebhookKind::Message(message) = &mut event.kind {
             for attachment in &mut message.attachments {
@@ -210,9 +212,11 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                let event = self.told(handover, *event);
+                let backfilled = handover.progress.backfilled.len();
+                let event = self.told_as(handover, *event);
                 let input = self.input(handover, event);
                 self.change_locked(slot, handover, input, along).await?;
+                self.hears(slot, handover, backfilled);
             }
         }
         Ok(())

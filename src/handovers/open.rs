@@ -158,6 +158,7 @@ impl Handovers {
                 transfer_grace: tenant.transfer_grace,
             },
             created_at: now,
+            recovered_at: None,
         })
     }
 

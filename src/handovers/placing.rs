@@ -279,6 +279,7 @@ impl Handovers {
                 transfer_grace: bot.tenant.transfer_grace,
             },
             created_at: now,
+            recovered_at: None,
         }
     }
 }

@@ -200,7 +200,7 @@ pub(super) fn answered<T>(id: &HandoverId, answer: Option<Result<T, ChatGatewayE
 }
 
 /// 8x8 has a long message in several.
-fn parts(message: &MessageRecord, limit: usize) -> Vec<Known> {
+pub(super) fn parts(message: &MessageRecord, limit: usize) -> Vec<Known> {
     let text = message.text.as_deref().unwrap_or_default();
     let known = |part: &String| Known::new(message.author.as_str(), part, message.created_at);
     split(text, limit).iter().map(known).collect()

@@ -29,6 +29,7 @@ mod passing;
 mod problems;
 mod process;
 mod provision;
+mod reconcile;
 mod reopen;
 mod routing;
 mod signals;
