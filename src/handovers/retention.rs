@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::handovers::Handovers;
+use crate::store::AUDIT_KEPT;
+use crate::store::StoreError;
 
 /// Idempotency keys and events that no handover was ever found for are kept this long.
 const KEYS_FOR: Duration = Duration::from_hours(24);
@@ -31,14 +33,14 @@ impl Handovers {
 
     /// Deletes one slice. Whether there may be more.
     pub async fn step_retention(&self, retention: Duration) -> bool {
-        let now = self.parts.clock.now();
-        match self
-            .parts
-            .store
-            .prune(now.minus(KEYS_FOR), now.minus(retention), SLICE)
-            .await
-        {
-            Ok(gone) => gone >= SLICE,
+        let (now, store) = (self.parts.clock.now(), &self.parts.store);
+        let prune = async {
+            let gone = store.prune(now.minus(KEYS_FOR), now.minus(retention), SLICE).await?;
+            let entries = store.prune_audit(now.minus(AUDIT_KEPT), SLICE).await?;
+            Ok::<_, StoreError>(gone >= SLICE || entries >= SLICE)
+        };
+        match prune.await {
+            Ok(more) => more,
             Err(error) => {
                 tracing::warn!(error = %error, "old records could not be deleted yet");
                 false

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 pub mod api;
+mod audit_log;
 mod bot_auth;
 mod docs;
 mod extract;

@@ -25,7 +25,7 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
     let method = method_name(request.method());
     let instance = instance(matched.as_ref(), request.uri().path());
-    let id = text(request.headers(), REQUEST_ID);
+    let id = request_id(request.headers());
     let parent = text(request.headers(), "traceparent").filter(|parent| is_traceparent(parent));
     let span = tracing::info_span!(
         "request",
@@ -40,6 +40,11 @@ pub(super) async fn observe(State(metrics): State<HttpMetrics>, request: Request
     metrics.answered(method, route, status, took);
     tracing::debug!(parent: &span, http.status = status, ?took, "answered");
     response
+}
+
+/// What log lines and entries of the audit log call a request by.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
+    text(headers, REQUEST_ID)
 }
 
 /// The path a problem is about. Never a secret: what 8x8 is given is shown as its route, or, with something behind it that

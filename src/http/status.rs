@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 use crate::domain::ConversationId;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
+use crate::http::audit_log;
 use crate::http::extract::sha256;
 use crate::http::problem::refused;
 use crate::problem::ProblemCode;
@@ -127,6 +128,7 @@ pub(super) fn routes(state: StatusState) -> Router {
     let admitted = middleware::from_fn_with_state(state.tokens.clone(), admitted);
     Router::new()
         .route("/status", get(status))
+        .route("/audit", get(audit_log::audit_log))
         .route("/tenants/look", post(look))
         .route_layer(admitted)
         .with_state(state)

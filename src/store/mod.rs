@@ -1,5 +1,6 @@
 //! Where everything that was acknowledged is kept. One trait, one back end a folder.
 
+mod audit;
 mod error;
 mod grant;
 mod lane;
@@ -12,6 +13,11 @@ mod tenant_state;
 mod timeline;
 mod timeline_rows;
 
+pub use audit::AUDIT_AT_MOST;
+pub use audit::AUDIT_KEPT;
+pub use audit::Actor;
+pub use audit::AuditEntry;
+pub use audit::audit;
 pub use error::StoreError;
 pub use grant::Access;
 pub use grant::Exchange;

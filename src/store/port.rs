@@ -31,6 +31,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -182,6 +183,16 @@ pub trait Store: Send + Sync {
         handovers_before: Timestamp,
         limit: usize,
     ) -> Result<usize, StoreError>;
+
+    /// Adds an entry to the audit log, at its end. No entry is ever changed.
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
+
+    /// The newest entries of the audit log, newest first.
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Deletes at most `limit` of the oldest entries of the audit log: those older than `before`, and those above
+    /// [`crate::store::AUDIT_AT_MOST`]. How many went.
+    async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Whether the store takes writes now.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -469,3 +469,19 @@ async fn no_secret_and_no_word_of_a_conversation_shows_in_logs_figures_or_errors
         assert!(!told, "{canary} in {errors}");
     }
 }
+
+#[tokio::test]
+async fn the_audit_log_is_read_on_the_operators_port_with_an_admin_token() {
+    let world = World::with(|setup| {
+        setup.config.set("admin.tokens", json!(["an-admin-token-of-24-char"]));
+    })
+    .await;
+    let admin = admin(&world);
+    assert_eq!(admin.get("/audit").await.status, 401);
+    assert_eq!(world.api.get("/audit").await.status, 404, "not on the public port");
+    let operator = admin.with_key(Some("an-admin-token-of-24-char"));
+    assert_eq!(operator.get("/audit").await.ok(200), json!({"data": []}));
+    assert_eq!(operator.get("/audit?limit=1").await.status, 200);
+    assert_eq!(operator.get("/audit?limit=many").await.status, 422);
+    world.finish().await;
+}

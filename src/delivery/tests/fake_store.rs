@@ -24,6 +24,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -317,6 +318,15 @@ impl Store for FakeStore {
         panic!("not asked")
     }
     async fn link_key(&self, _: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        panic!("not asked")
+    }
+    async fn append_audit(&self, _: AuditEntry) -> Result<(), StoreError> {
+        panic!("not asked")
+    }
+    async fn audit_log(&self, _: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        panic!("not asked")
+    }
+    async fn prune_audit(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         panic!("not asked")
     }
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
+mod audit;
 mod calls;
 mod checkpoint;
 mod claims;

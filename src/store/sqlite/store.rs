@@ -20,6 +20,7 @@ use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
+use crate::store::AuditEntry;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -49,6 +50,7 @@ use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
+use crate::store::sqlite::audit;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::checkpoint::Checkpointer;
 use crate::store::sqlite::checkpoint::WalGrew;
@@ -355,6 +357,20 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<usize, StoreError> {
         let prune = move |db: &Connection| prune::prune(db, keys_before, handovers_before, limit).map(Wrote::Keep);
+        self.writer.write(prune).await
+    }
+
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        let append = move |db: &Connection| audit::append(db, &entry).map(Wrote::Keep);
+        self.writer.write(append).await
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |db| audit::newest(db, limit)).await
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let prune = move |db: &Connection| audit::prune(db, before, limit).map(Wrote::Keep);
         self.writer.write(prune).await
     }
 

@@ -19,6 +19,7 @@ use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::AttemptMade;
+use handover_gateway::store::AuditEntry;
 use handover_gateway::store::CallSettled;
 use handover_gateway::store::Commit;
 use handover_gateway::store::Committed;
@@ -52,6 +53,7 @@ pub(super) struct Model {
     pub(super) last_epoch: u64,
     pub(super) tenants: HashMap<TenantName, TenantState>,
     pub(super) link_key: Option<[u8; 32]>,
+    pub(super) audit: Vec<AuditEntry>,
 }
 
 pub(super) type Key = (BotName, String, String);

@@ -18,7 +18,9 @@ use handover_gateway::domain::PastMessage;
 use handover_gateway::domain::TenantName;
 use handover_gateway::domain::Timestamp;
 use handover_gateway::domain::WebhookReceipt;
+use handover_gateway::store::AUDIT_AT_MOST;
 use handover_gateway::store::Aside;
+use handover_gateway::store::AuditEntry;
 use handover_gateway::store::BotEvent;
 use handover_gateway::store::BotEvents;
 use handover_gateway::store::CallSettled;
@@ -389,6 +391,26 @@ impl Store for ModelStore {
         // The order in which rows go, and so what is left in between, is each store's own.
         assert!(limit > 0, "a slice of nothing never ends");
         Ok(self.lock().prune(keys_before, handovers_before))
+    }
+
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.lock().audit.push(entry);
+        Ok(())
+    }
+
+    async fn audit_log(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.lock().audit.iter().rev().take(limit).cloned().collect())
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut model = self.lock();
+        let (all, mut place) = (model.audit.len(), 0);
+        let at_most = usize::try_from(AUDIT_AT_MOST).unwrap();
+        model.audit.retain(|entry| {
+            place += 1;
+            place > limit || (entry.at >= before && all - place < at_most)
+        });
+        Ok(all - model.audit.len())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

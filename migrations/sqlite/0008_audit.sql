@@ -1,0 +1,16 @@
+-- Who did what to what is kept. Never people's words, never a secret.
+CREATE TABLE audit (
+  position   INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  at         INTEGER NOT NULL,
+  actor      TEXT    NOT NULL,        -- bot:support, operator, cli, signal, gateway
+  action     TEXT    NOT NULL,
+  target     TEXT,                    -- the id of a handover or a delivery, or a name from the settings
+  request_id TEXT,
+  outcome    TEXT    NOT NULL,
+  counts     TEXT    NOT NULL         -- JSON: names of ours, and numbers
+) STRICT;
+
+-- Entries are added, and go by their age; none is changed.
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit BEGIN
+  SELECT RAISE(ABORT, 'entries of the audit log are not changed');
+END;
