@@ -92,16 +92,12 @@ impl Gateway {
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
-        let (key, url) = (
-            store.link_key(rand::random()).await?,
-            settings.server.public_url.as_ref(),
-        );
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(tenants.values().cloned(), bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
-            links: AttachmentLinks::new(&key, url),
+            links: links(&store, &settings).await?,
             bus: bus.clone(),
             wake,
             ephemerals,
@@ -222,6 +218,11 @@ impl Gateway {
             http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()),
         );
     }
+}
+
+async fn links(store: &SqliteStore, settings: &Settings) -> Result<AttachmentLinks, StoreError> {
+    let key = store.link_key(rand::random()).await?;
+    Ok(AttachmentLinks::new(&key, settings.server.public_url.as_ref()))
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -14,6 +14,7 @@ use crate::commands::healthcheck;
 use crate::commands::keys;
 use crate::commands::openapi;
 use crate::commands::provision;
+use crate::commands::recover;
 use crate::commands::sandbox;
 use crate::commands::serve;
 use crate::settings;
@@ -42,6 +43,7 @@ enum Command {
     Sandbox(Box<sandbox::SandboxArgs>),
     Provision(provision::ProvisionArgs),
     Doctor(doctor::DoctorArgs),
+    Recover(recover::RecoverArgs),
     Keys(keys::KeysArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Print the OpenAPI document of the bot API.
@@ -57,6 +59,7 @@ impl Cli {
             Command::Provision(args) => {
                 with_settings(&self.config, |settings| block_on(provision::run(args, settings)))
             }
+            Command::Recover(args) => with_settings(&self.config, |settings| block_on(recover::run(args, settings))),
             Command::Doctor(args) => with_settings(&self.config, |settings| block_on(doctor::run(args, settings))),
             Command::Keys(args) => printed(keys::run(&args, &mut std::io::stdout()).map_err(std::io::Error::from)),
             Command::Healthcheck(args) => match args.address {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::Origin;
+use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::inbound::Place;
+use crate::handovers::openers::is_users;
 use crate::handovers::placing::is_unstarted;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
@@ -87,7 +89,8 @@ impl Handovers {
             // What came before it was known is told first.
             self.apply_kept(slot, &mut handover).await?;
         }
-        if self.begins_anew(&handover, &event) {
+        // Whose words they are is known only once 8x8 has taken those that reopen, or has not.
+        if self.begins_anew(&handover, &event) || (is_reopening(&handover) && is_users(&event)) {
             return Ok(Err(Box::new((event, receipt))));
         }
         let was_bound = handover.progress.conversation.is_some();
@@ -259,7 +262,13 @@ type Left = Box<(WebhookEvent, WebhookReceipt)>;
 /// What was kept for a conversation goes to the handover that stands on it; to one that is over only where a later one
 /// cannot begin.
 pub(super) fn takes_kept(handover: &Handover) -> bool {
-    handover.state().is_live() || handover.facts.origin == Origin::Bot
+    handover.state().is_live() && !is_reopening(handover) || handover.facts.origin == Origin::Bot
+}
+
+/// The bot talks on in what a customer began, and 8x8 has not said whether it took that.
+pub(super) fn is_reopening(handover: &Handover) -> bool {
+    let is_in_doubt = handover.state() == State::Creating && handover.progress.reopening.is_some();
+    is_in_doubt && handover.facts.origin == Origin::Channel
 }
 
 /// Worth nothing later.

@@ -20,6 +20,8 @@ pub(super) enum Missed {
     Agents,
     /// The user writes at 8x8.
     AgentsAndUser,
+    /// What was recorded is lost.
+    Everyone,
 }
 
 impl Known {
@@ -66,7 +68,8 @@ pub(super) fn missing(
     }
     let is_missing = |said: &SaidView| match said.author_type.as_str() {
         "agent" | "system" => true,
-        "user" => missed == Missed::AgentsAndUser,
+        "user" => missed != Missed::Agents,
+        "bot" => missed == Missed::Everyone,
         _ => false,
     };
     left.retain(|(_, _, _, said)| is_missing(said));

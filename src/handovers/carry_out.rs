@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::NewMessage;
+use crate::domain::AskedBy;
 use crate::domain::Attached;
 use crate::domain::Call;
 use crate::domain::CallOutcome;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
+use crate::domain::Handover;
 use crate::domain::MessagePart;
 use crate::domain::MessageStatus;
 use crate::domain::State;
@@ -53,9 +55,13 @@ impl Handovers {
                 self.post_with_files(&target, &mut item, part).await
             }
             Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
-            Call::Update { queue_id, user, .. } => {
-                self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
-                    .await
+            Call::Update {
+                queue_id,
+                user,
+                asked_by,
+            } => {
+                let change = (queue_id.as_deref(), user.as_deref(), *asked_by);
+                self.update_there(&target, &item.record, change).await
             }
             Call::HandBack { asked, perhaps_there } => {
                 self.hand_back_there(&target, &item, asked, *perhaps_there).await
@@ -145,12 +151,11 @@ impl Handovers {
         &self,
         target: &Target<'_>,
         record: &CallRecord,
-        queue_id: Option<&str>,
-        changes: Option<&User>,
+        (queue_id, changes, asked_by): (Option<&str>, Option<&User>, AskedBy),
     ) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
         loop {
-            let (state, user) = {
+            let (state, is_wanted, user) = {
                 let handover = target.slot.handover.lock().await;
                 let merged = changes.map(|changes| handover.progress.user.merged(changes.clone()));
                 let session = handover.facts.bot_session_id.as_deref();
@@ -159,9 +164,10 @@ impl Handovers {
                     Some(bot) => bot.shown_user(user, session),
                     None => user,
                 });
-                (handover.state(), shown)
+                (handover.state(), is_wanted(&handover, record, asked_by), shown)
             };
-            let fits = state.is_live() && (queue_id.is_none() || matches!(state, State::Queued | State::Bot));
+            let may_move = is_wanted && matches!(state, State::Queued | State::Bot);
+            let fits = state.is_live() && (queue_id.is_none() || may_move);
             if !fits || self.is_past(record) {
                 return Ok(Fate::Failed(None));
             }
@@ -311,6 +317,16 @@ impl Handovers {
             () = stop.cancelled() => Err(Stopped),
             () = self.parts.clock.sleep(wait) => Ok(()),
         }
+    }
+}
+
+/// Whether a change of queue still makes sense: an agent may have come and gone since, and then it is another wait. What a
+/// bot asks for holds until it is seen or given up; what the plan asks for, until it asks for something else.
+fn is_wanted(handover: &Handover, record: &CallRecord, asked_by: AskedBy) -> bool {
+    let wanted = handover.progress.routing.wanted.as_ref();
+    match asked_by {
+        AskedBy::Bot => wanted.is_some(),
+        AskedBy::Plan => wanted.is_some_and(|wanted| wanted.call == record.id),
     }
 }
 

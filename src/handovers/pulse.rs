@@ -39,6 +39,15 @@ struct Beat {
     is_silent: bool,
 }
 
+/// What an event changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beats {
+    /// Whether the handover was counted among the silent.
+    pub(super) silent_no_longer: bool,
+    /// When it is looked at, where that is earlier than before.
+    pub(super) earlier: Option<Timestamp>,
+}
+
 impl Pulse {
     /// 8x8 took the conversation. When it is looked at first, unless that is settled.
     pub(super) fn begin(&self, now: Timestamp, usual: Duration) -> Option<Timestamp> {
@@ -62,15 +71,21 @@ impl Pulse {
         });
     }
 
-    /// An event came. Whether the handover counts as silent no longer.
-    pub(super) fn hear(&self, now: Timestamp, usual: Duration) -> bool {
+    /// An event came.
+    pub(super) fn hear(&self, now: Timestamp, usual: Duration) -> Beats {
         self.with(|beat| {
             beat.heard = true;
+            let mut earlier = None;
             if !beat.is_suspect {
+                let due = now.plus(usual);
+                earlier = (beat.due.is_none_or(|before| due < before)).then_some(due);
                 beat.wait = usual;
-                beat.due = Some(now.plus(usual));
+                beat.due = Some(due);
             }
-            std::mem::take(&mut beat.is_silent)
+            Beats {
+                silent_no_longer: std::mem::take(&mut beat.is_silent),
+                earlier,
+            }
         })
     }
 
@@ -180,9 +195,17 @@ mod tests {
         let pulse = Pulse::default();
         assert_eq!(pulse.begin(at(0), USUAL), Some(at(30)));
         pulse.hear(at(10), USUAL);
-        pulse.hear(at(200), USUAL);
+        assert_eq!(pulse.hear(at(200), USUAL).earlier, None);
         assert_eq!(pulse.due(), Some(at(500)));
         assert_eq!(pulse.begin(at(201), USUAL), None, "it has begun");
+    }
+
+    #[test]
+    fn where_quiet_is_short_the_first_event_brings_the_first_look_forward() {
+        let pulse = Pulse::default();
+        let short = Duration::from_secs(2);
+        assert_eq!(pulse.begin(at(0), short), Some(at(30)));
+        assert_eq!(pulse.hear(at(1), short).earlier, Some(at(3)));
     }
 
     #[test]
@@ -218,7 +241,7 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(pulse.nothing(at(0), USUAL), at(10));
         }
-        assert!(pulse.hear(at(0), USUAL), "it is silent no longer");
+        assert!(pulse.hear(at(0), USUAL).silent_no_longer);
         assert!(!pulse.falls_silent() && !pulse.stop());
     }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::PastMessages;
 use crate::chat_gateway::SaidView;
+use crate::domain::Agent;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
@@ -147,41 +148,15 @@ impl Handovers {
 
     async fn compare(self: &Arc<Self>, slot: &Arc<Slot>, tenant: &Tenant) -> Result<Compared, Halted> {
         let before = slot.handover.lock().await.clone();
-        let Some(conversation) = before.progress.conversation.clone() else {
-            return Ok(Compared::Same);
-        };
         if !is_comparable(before.state()) {
             return Ok(Compared::Same);
         }
-        let asked_at = self.parts.clock.now();
-        let gateway = &tenant.chat_gateway;
-        let view = match gateway.get(&conversation).await {
-            Ok(view) => Some(view),
-            Err(error) if error.is_not_found() && slot.pulse.is_gone() => None,
-            Err(error) if error.is_not_found() => return Err(Halted::Unknown),
-            Err(error) => return Err(error.into()),
+        let Some((there, mut said)) = self.look_there(slot, tenant, &before).await? else {
+            return Ok(Compared::Same);
         };
-        let mut there = There {
-            is_over: view.as_ref().is_none_or(is_idle),
-            assigned: view.and_then(|view| view.assignment),
-            participants: Vec::new(),
-            asked_at,
-        };
-        let mut said = match gateway.said_since(&conversation, since(&before).minus(WIDE)).await {
-            Ok(said) => said,
-            Err(error) if error.is_not_found() && there.is_over => nothing_said(),
-            Err(error) => return Err(error.into()),
-        };
-        if there.is_over || slot.pulse.is_suspect() || is_news(&before, &there) {
-            there.participants = match gateway.participants(&conversation).await {
-                Ok(participants) => participants,
-                Err(error) if error.is_not_found() => Vec::new(),
-                Err(error) => return Err(error.into()),
-            };
-        }
         self.ask_for_contents(&before, tenant, &mut said).await?;
         let newest = said.messages.iter().filter_map(|said| said.created_at).max();
-        let is_unsettled = newest.is_some_and(|at| at > asked_at.minus(SETTLE)) && !there.is_over;
+        let is_unsettled = newest.is_some_and(|at| at > there.asked_at.minus(SETTLE)) && !there.is_over;
         let mut handover = slot.handover.lock().await;
         if handover.version != before.version || (is_unsettled && !slot.pulse.is_suspect()) {
             return Ok(Compared::Moved);
@@ -206,8 +181,46 @@ impl Handovers {
             return Ok(Compared::Same);
         }
         self.parts.metrics.backfilled(events);
-        tracing::info!(handover.id = %slot.id, events, "8x8 had told of something by no webhook: it was read from 8x8");
+        tracing::info!(handover.id = %slot.id, events, "no webhook had told what 8x8 keeps of a conversation: it was read from 8x8");
         Ok(Compared::Behind)
+    }
+
+    /// Asks 8x8: first where the conversation stands, then what was said, so that nothing said before an end is missed.
+    async fn look_there(
+        &self,
+        slot: &Slot,
+        tenant: &Tenant,
+        handover: &Handover,
+    ) -> Result<Option<(There, PastMessages)>, Halted> {
+        let Some(conversation) = &handover.progress.conversation else {
+            return Ok(None);
+        };
+        let (gateway, asked_at) = (&tenant.chat_gateway, self.parts.clock.now());
+        let view = match gateway.get(conversation).await {
+            Ok(view) => Some(view),
+            Err(error) if error.is_not_found() && slot.pulse.is_gone() => None,
+            Err(error) if error.is_not_found() => return Err(Halted::Unknown),
+            Err(error) => return Err(error.into()),
+        };
+        let mut there = There {
+            is_over: view.as_ref().is_none_or(is_idle),
+            assigned: view.and_then(|view| view.assignment),
+            participants: Vec::new(),
+            asked_at,
+        };
+        let said = match gateway.said_since(conversation, since(handover).minus(WIDE)).await {
+            Ok(said) => said,
+            Err(error) if error.is_not_found() && there.is_over => nothing_said(),
+            Err(error) => return Err(error.into()),
+        };
+        if there.is_over || slot.pulse.is_suspect() || is_news(handover, &there) {
+            there.participants = match gateway.participants(conversation).await {
+                Ok(participants) => participants,
+                Err(error) if error.is_not_found() => Vec::new(),
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(Some((there, said)))
     }
 
     /// What 8x8's list shows without anything in it is asked for by itself, where it is missing.
@@ -266,8 +279,12 @@ impl Handovers {
     /// An event of 8x8's came for it; `backfilled` is how much it had told too late before and after.
     pub(super) fn hears(&self, slot: &Slot, handover: &Handover, backfilled: usize) {
         let now = self.parts.clock.now();
-        if slot.pulse.hear(now, self.usual(&handover.facts.tenant)) {
+        let beats = slot.pulse.hear(now, self.usual(&handover.facts.tenant));
+        if beats.silent_no_longer {
             self.silent_no_longer(&handover.facts.tenant);
+        }
+        if let Some(due) = beats.earlier {
+            self.comparisons.add(due, &slot.id);
         }
         if handover.progress.backfilled.len() < backfilled {
             self.parts.metrics.late();
@@ -333,7 +350,7 @@ fn since(handover: &Handover) -> Timestamp {
 /// Whether 8x8 has it assigned to an agent nobody has told of, or no longer to one who was told to be there.
 fn is_news(handover: &Handover, there: &There) -> bool {
     let agents = &handover.progress.agents;
-    let is_present = |id: &str| agents.get(id).is_some_and(crate::domain::Agent::is_present);
+    let is_present = |id: &str| agents.get(id).is_some_and(Agent::is_present);
     match there.agent() {
         Some(assigned) => !is_present(assigned),
         None => !agents.nobody_present(),

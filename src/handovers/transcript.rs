@@ -77,9 +77,10 @@ impl Handovers {
             if let Some(next) = next.filter(|next| next.facts.origin == Origin::Channel) {
                 self.taken_by(&next, until, &mut known).await?;
             }
-            let missed = match handover.facts.origin {
-                Origin::Bot => Missed::Agents,
-                Origin::Channel => Missed::AgentsAndUser,
+            let missed = match (handover.facts.recovered_at, handover.facts.origin) {
+                (Some(_), _) => Missed::Everyone,
+                (None, Origin::Bot) => Missed::Agents,
+                (None, Origin::Channel) => Missed::AgentsAndUser,
             };
             let mut missing = backfill::missing(said.messages, &known, (from, until), missed);
             fill_in(tenant.as_deref(), &handover, &mut missing).await;

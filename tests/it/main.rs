@@ -30,6 +30,7 @@ mod problems;
 mod process;
 mod provision;
 mod reconcile;
+mod recover;
 mod reopen;
 mod routing;
 mod signals;

@@ -110,7 +110,11 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
     let words = change.progress.reopening.take();
-    change.log(EventType::HandoverAccepted, &serde_json::json!({}));
+    let told = match change.before().facts.recovered_at {
+        Some(_) => serde_json::json!({"recovered": true}),
+        None => serde_json::json!({}),
+    };
+    change.log(EventType::HandoverAccepted, &told);
     if let Some(words) = words {
         reopening::taken(change, *words);
     }
