@@ -11,7 +11,6 @@ use crate::domain::Call;
 use crate::domain::CallOutcome;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
-use crate::domain::Handover;
 use crate::domain::MessagePart;
 use crate::domain::MessageStatus;
 use crate::domain::State;
@@ -28,6 +27,7 @@ use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
 use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
+use crate::handovers::update::is_wanted;
 use crate::store::CallSettled;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -317,16 +317,6 @@ impl Handovers {
             () = stop.cancelled() => Err(Stopped),
             () = self.parts.clock.sleep(wait) => Ok(()),
         }
-    }
-}
-
-/// Whether a change of queue still makes sense: an agent may have come and gone since, and then it is another wait. What a
-/// bot asks for holds until it is seen or given up; what the plan asks for, until it asks for something else.
-fn is_wanted(handover: &Handover, record: &CallRecord, asked_by: AskedBy) -> bool {
-    let wanted = handover.progress.routing.wanted.as_ref();
-    match asked_by {
-        AskedBy::Bot => wanted.is_some(),
-        AskedBy::Plan => wanted.is_some_and(|wanted| wanted.call == record.id),
     }
 }
 

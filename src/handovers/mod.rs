@@ -49,6 +49,9 @@ mod transcript;
 mod typing;
 mod update;
 
+#[cfg(test)]
+mod compare_tests;
+
 pub use agent_names::AgentNames;
 pub use apply::Applied;
 pub use apply::ApplyError;

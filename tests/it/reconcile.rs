@@ -273,3 +273,60 @@ async fn a_handover_that_webhooks_come_for_is_not_polled() {
     always("8x8 is not asked", Duration::from_secs(5), not_asked).await;
     world.finish().await;
 }
+
+#[tokio::test]
+async fn after_a_restart_all_are_compared_and_8x8_is_asked_at_a_bounded_pace() {
+    const HANDOVERS: usize = 20;
+    let mut world = World::start().await;
+    let opened = futures_util::future::join_all((0..HANDOVERS).map(|_| world.api.open(json!({})))).await;
+    world.eight.all_acknowledged().await;
+    world.kill_and_restart().await;
+    let asked = within(Duration::from_secs(40), async || {
+        let calls = world.eight.calls("get").await;
+        (calls.len() >= HANDOVERS).then_some(calls)
+    });
+    let asked = asked.await.unwrap();
+    let times: Vec<_> = asked.iter().map(|call| call["at"].as_i64().unwrap()).collect();
+    for several in times.windows(6) {
+        assert!(
+            several[5] - several[0] >= 2000,
+            "five comparisons take three seconds: {times:?}"
+        );
+    }
+    let mut of_each: Vec<_> = asked
+        .iter()
+        .map(|call| call["conversationId"].as_str().unwrap())
+        .collect();
+    of_each.sort_unstable();
+    of_each.dedup();
+    assert_eq!(of_each.len(), opened.len(), "each once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_8x8_that_fails_ends_nothing_and_what_was_missed_is_told_when_it_answers() {
+    let mut world = world_that_is_told_once(|_| ()).await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&id, "agent.joined").await;
+    world.gateway.kill();
+    world.eight.say(&conversation, "Hello").await;
+    all_given_up(&world, &conversation).await;
+    let failing = json!({"on": "api", "operation": "get", "status": 404, "times": 1});
+    world.eight.fault(failing).await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    eventually("8x8 was asked", async || {
+        world.eight.faults_left().await.is_empty().then_some(())
+    })
+    .await;
+    assert_eq!(
+        world.api.handover(&id).await["state"],
+        "active",
+        "one answer is no proof"
+    );
+    let told = within(SILENT, async || (!words(&world, &id).is_empty()).then_some(()));
+    assert!(told.await.is_some(), "it is asked again");
+    assert_eq!(words(&world, &id), ["Hello"]);
+    world.finish().await;
+}
