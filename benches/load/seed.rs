@@ -108,6 +108,7 @@ pub(crate) fn live(number: usize, bot: usize, now: Timestamp) -> Handover {
             transfer_grace: std::time::Duration::from_secs(10),
         },
         created_at: now,
+        recovered_at: None,
     };
     let user = User {
         name: Some("James Jones".to_owned()),

@@ -25,6 +25,7 @@ use crate::delivery::DispatcherParts;
 use crate::delivery::Ephemerals;
 use crate::delivery::Roster;
 use crate::delivery::Wake;
+use crate::handovers::HandoverMetrics;
 use crate::handovers::Handovers;
 use crate::handovers::Parts;
 use crate::handovers::RestartError;
@@ -94,17 +95,16 @@ impl Gateway {
             ephemerals: ephemerals.clone(),
             metrics: DeliveryMetrics::new(&mut registry),
         });
-        let key = store.link_key(rand::random()).await?;
-        let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(in_force.tenants.values().cloned(), in_force.bots.values().cloned()),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
-            links,
+            links: links(&store, &settings).await?,
             bus: bus.clone(),
             wake,
             ephemerals,
+            metrics: HandoverMetrics::new(&mut registry),
         });
         let means = Means {
             bus,
@@ -181,6 +181,8 @@ impl Gateway {
         self.supervisor
             .start("timers", Arc::clone(handovers).run_timers(stop()));
         self.supervisor
+            .start("reconcile", Arc::clone(handovers).run_reconcile(stop()));
+        self.supervisor
             .start("queue news", Arc::clone(handovers).run_queue_news(stop()));
         self.supervisor
             .start("agent names", Arc::clone(handovers).run_agent_names(stop()));
@@ -232,6 +234,11 @@ fn open_store(settings: &Settings, clock: &Clock) -> Result<(Arc<SqliteStore>, R
     let mut registry = Registry::default();
     store.register(&mut registry);
     Ok((Arc::new(store), registry))
+}
+
+async fn links(store: &SqliteStore, settings: &Settings) -> Result<AttachmentLinks, StoreError> {
+    let key = store.link_key(rand::random()).await?;
+    Ok(AttachmentLinks::new(&key, settings.server.public_url.as_ref()))
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -134,6 +134,7 @@ impl Making<'_> {
             queue_names: build::queue_names(section),
             queue_rules: build::queue_rules(section),
             transfer_grace: section.transfer_grace,
+            reconcile_after: section.reconcile_after,
             message_limit: section.message_limit,
             send_wait: section.send_wait,
             message_deadline: section.message_deadline,

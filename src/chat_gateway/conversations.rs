@@ -94,6 +94,30 @@ impl ChatGateway {
         }
     }
 
+    /// The newest conversations of the tenant, page by page; whether these are all.
+    pub async fn every(&self, pages: u32) -> Result<(Vec<ConversationView>, bool), ChatGatewayError> {
+        let (mut all, mut sort) = (Vec::new(), Some("createdAt:desc"));
+        for number in 0..pages {
+            let numbers = [("size", PAGE_SIZE), ("page", number)];
+            let page = match self.page(&numbers, sort).await {
+                Err(error) if number == 0 && error.is_bad_request() => {
+                    sort = None;
+                    self.page(&numbers, sort).await?
+                }
+                page => page?,
+            };
+            let is_last = match page.total_pages {
+                Some(total) => u64::from(number) + 1 >= total,
+                None => page.items.is_empty(),
+            };
+            all.extend(page.items);
+            if is_last {
+                return Ok((all, true));
+            }
+        }
+        Ok((all, false))
+    }
+
     async fn newest_unsorted(&self) -> Result<NewestConversations, ChatGatewayError> {
         let first = self.page(&[("size", PAGE_SIZE), ("page", 0)], None).await?;
         let pages = first.total_pages.unwrap_or(0);

@@ -14,6 +14,7 @@ use crate::commands::healthcheck;
 use crate::commands::keys;
 use crate::commands::openapi;
 use crate::commands::provision;
+use crate::commands::recover;
 use crate::commands::sandbox;
 use crate::commands::serve;
 use crate::commands::store;
@@ -43,6 +44,7 @@ enum Command {
     Sandbox(Box<sandbox::SandboxArgs>),
     Provision(provision::ProvisionArgs),
     Doctor(doctor::DoctorArgs),
+    Recover(recover::RecoverArgs),
     Keys(keys::KeysArgs),
     Store(store::StoreArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
@@ -59,6 +61,7 @@ impl Cli {
             Command::Provision(args) => {
                 with_settings(&self.config, |settings| block_on(provision::run(args, settings)))
             }
+            Command::Recover(args) => with_settings(&self.config, |settings| block_on(recover::run(args, settings))),
             Command::Doctor(args) => with_settings(&self.config, |settings| block_on(doctor::run(args, settings))),
             Command::Store(args) => with_settings(&self.config, |settings| store::run(&args, &settings)),
             Command::Keys(args) => printed(keys::run(&args, &mut std::io::stdout()).map_err(std::io::Error::from)),

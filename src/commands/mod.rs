@@ -10,6 +10,8 @@ mod keys;
 mod openapi;
 mod provision;
 mod provision_report;
+mod recover;
+mod recover_report;
 mod running;
 mod sandbox;
 mod serve;

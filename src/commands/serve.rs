@@ -150,7 +150,7 @@ mod tests {
         ];
         let env = pairs.map(|(name, value)| (format!("HANDOVER__{name}"), value.to_owned()));
         let settings = settings::load(&[], env.into_iter()).unwrap();
-        assert_eq!(run(settings, &[]).await, ExitCode::from(WRONG_CONFIGURATION));
+        assert_eq!(Box::pin(run(settings, &[])).await, ExitCode::from(WRONG_CONFIGURATION));
     }
 
     #[tokio::test]

@@ -24,6 +24,17 @@ pub struct Agent {
     left: Option<i64>,
 }
 
+impl Agent {
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// 8x8's time of the newest leave told so far, in epoch milliseconds.
+    pub fn left_at(&self) -> Option<i64> {
+        self.left
+    }
+}
+
 /// What a join or leave meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {

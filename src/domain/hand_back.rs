@@ -78,7 +78,7 @@ impl OwnWords {
 }
 
 /// FNV-1a, since it is kept over releases. 8x8 may trim a text.
-fn fingerprint(text: &str) -> u64 {
+pub(super) fn fingerprint(text: &str) -> u64 {
     text.trim().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::domain::AccountId;
 use crate::domain::Agents;
+use crate::domain::Backfilled;
 use crate::domain::BotName;
 use crate::domain::ConversationId;
 use crate::domain::EndHandover;
@@ -56,6 +57,9 @@ pub struct Facts {
     pub arrival: Option<Arrival>,
     pub timers: Timers,
     pub created_at: Timestamp,
+    /// When it was rebuilt from 8x8, where the store was lost: what was said before is 8x8's to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_at: Option<Timestamp>,
 }
 
 /// What changes.
@@ -119,6 +123,9 @@ pub struct Progress {
     /// The agent was told that the user is not receiving messages.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub agent_knows: bool,
+    /// What was read from 8x8 before its event of it came, if that ever does.
+    #[serde(default, skip_serializing_if = "Backfilled::is_empty")]
+    pub backfilled: Backfilled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -206,6 +213,7 @@ impl Handover {
             hand_back: None,
             own_words: OwnWords::default(),
             agent_knows: false,
+            backfilled: Backfilled::default(),
         };
         Self {
             facts: Arc::new(facts),

@@ -64,6 +64,14 @@ our_id!(
     "call_"
 );
 
+impl HandoverId {
+    /// When it was made, to the millisecond.
+    pub fn made_at(&self) -> Timestamp {
+        let millis = self.0.get(3..15).and_then(|hex| i64::from_str_radix(hex, 16).ok());
+        Timestamp::from_millis(millis.unwrap_or(0))
+    }
+}
+
 /// 8x8's name for its object behind a handover.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -103,6 +111,7 @@ mod tests {
         let late = HandoverId::generate(Timestamp::from_millis(1_700_000_000_001));
         assert_eq!(HandoverId::parse(early.as_str()), Some(early.clone()));
         assert!(early < late);
+        assert_eq!(late.made_at(), Timestamp::from_millis(1_700_000_000_001));
     }
 
     #[test]

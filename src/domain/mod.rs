@@ -3,6 +3,7 @@
 
 mod agent;
 mod attached;
+mod backfilled;
 mod call;
 mod command;
 mod end;
@@ -29,6 +30,9 @@ pub use agent::Agents;
 pub use attached::Attached;
 pub use attached::HistoryFile;
 pub use attached::SentFile;
+pub use backfilled::Backfilled;
+pub use backfilled::Side;
+pub use backfilled::same_words;
 pub use call::Call;
 pub use call::CallOutcome;
 pub use call::CallRecord;

@@ -28,6 +28,13 @@ impl RawJson {
     }
 }
 
+/// `null`.
+impl Default for RawJson {
+    fn default() -> Self {
+        Self(Arc::from(RawValue::NULL.to_owned()))
+    }
+}
+
 impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Box::<RawValue>::deserialize(deserializer).map(|raw| Self(Arc::from(raw)))

@@ -38,6 +38,7 @@ impl Handover {
             queue_id: queue.as_ref().map(|queue| queue.id.clone()),
             reopened_from: Some(self.id().clone()),
             created_at: now,
+            recovered_at: None,
             ..(*self.facts).clone()
         };
         let mut new = Self::creating(facts, User::clone(&old.user));

@@ -19,10 +19,17 @@ pub struct WebhookEvent {
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     pub event_type: String,
+    /// Of what was back-filled: 8x8's id of the message, empty where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub event_id: String,
     /// 8x8's own time in epoch milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
+}
+
+impl Source {
+    /// Of what was read from 8x8 instead of told by it.
+    pub const RECONCILED: &str = "RECONCILED";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::Origin;
+use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::WebhookReceipt;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::inbound::Place;
+use crate::handovers::openers::is_users;
 use crate::handovers::placing::is_unstarted;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
@@ -89,11 +91,13 @@ impl Handovers {
             // What came before it was known is told first.
             self.apply_kept(slot, &mut handover).await?;
         }
-        if self.begins_anew(&handover, &event) {
+        // Whose words they are is known only once 8x8 has taken those that reopen, or has not.
+        if self.begins_anew(&handover, &event) || (is_reopening(&handover) && is_users(&event)) {
             return Ok(Err(Box::new((event, receipt))));
         }
         let was_bound = handover.progress.conversation.is_some();
-        let event = self.told(&handover, event);
+        let backfilled = handover.progress.backfilled.len();
+        let event = self.told_as(&handover, event);
         let heard = Heard::of(&event.kind);
         let along = Along {
             receipt: Some(receipt),
@@ -106,6 +110,7 @@ impl Handovers {
         if !was_bound && handover.progress.conversation.is_some() {
             self.apply_kept_now_or_later(slot, &mut handover).await;
         }
+        self.hears(slot, &handover, backfilled);
         if let Changed::Done = changed {
             self.heard(slot, &mut handover, heard).await;
         }
@@ -116,7 +121,7 @@ impl Handovers {
     }
 
     /// An event as the handover's bot is told of it: agents' names as it may see them, links of our own to files.
-    fn told(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
+    pub(super) fn told_as(&self, handover: &Handover, event: WebhookEvent) -> WebhookEvent {
         let mut event = self.named(handover, event);
         if let WebhookKind::Message(message) = &mut event.kind {
             for attachment in &mut message.attachments {
@@ -214,10 +219,12 @@ impl Handovers {
                     receipt: Some(receipt),
                     ..Along::default()
                 };
-                let event = self.told(handover, *event);
+                let backfilled = handover.progress.backfilled.len();
+                let event = self.told_as(handover, *event);
                 let input = self.input(handover, event);
                 self.change_locked(slot, handover, input, along).await?;
                 failpoint!("kept.after_apply");
+                self.hears(slot, handover, backfilled);
             }
         }
         Ok(())
@@ -260,7 +267,13 @@ type Left = Box<(WebhookEvent, WebhookReceipt)>;
 /// What was kept for a conversation goes to the handover that stands on it; to one that is over only where a later one
 /// cannot begin.
 pub(super) fn takes_kept(handover: &Handover) -> bool {
-    handover.state().is_live() || handover.facts.origin == Origin::Bot
+    handover.state().is_live() && !is_reopening(handover) || handover.facts.origin == Origin::Bot
+}
+
+/// The bot talks on in what a customer began, and 8x8 has not said whether it took that.
+pub(super) fn is_reopening(handover: &Handover) -> bool {
+    let is_in_doubt = handover.state() == State::Creating && handover.progress.reopening.is_some();
+    is_in_doubt && handover.facts.origin == Origin::Channel
 }
 
 /// Worth nothing later.

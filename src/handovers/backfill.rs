@@ -2,7 +2,9 @@
 //! certain that one is missing, it is not: nobody is to read the same words twice.
 
 use crate::chat_gateway::SaidView;
+use crate::domain::Side;
 use crate::domain::Timestamp;
+use crate::domain::same_words;
 
 /// A message that is known, as it may stand in 8x8's list.
 #[derive(Clone, Debug)]
@@ -12,27 +14,21 @@ pub(super) struct Known {
     pub(super) at: Timestamp,
 }
 
-/// 8x8 may call an agent by different types in its events and in its list, the user and the bot it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    User,
-    Bot,
-    Other,
-}
-
 /// Whose messages may be missing. What a bot posted is recorded before it is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missed {
     Agents,
     /// The user writes at 8x8.
     AgentsAndUser,
+    /// What was recorded is lost.
+    Everyone,
 }
 
 impl Known {
     pub(super) fn new(author_type: &str, text: &str, at: Timestamp) -> Self {
         Self {
-            side: side(author_type),
-            words: words(text),
+            side: Side::of(author_type),
+            words: same_words(text),
             at,
         }
     }
@@ -50,7 +46,14 @@ pub(super) fn missing(
     let mut left: Vec<(Side, String, Timestamp, SaidView)> = theirs
         .into_iter()
         .rev()
-        .filter_map(|said| Some((side(&said.author_type), words(&said.text), said.created_at?, said)))
+        .filter_map(|said| {
+            Some((
+                Side::of(&said.author_type),
+                same_words(&said.text),
+                said.created_at?,
+                said,
+            ))
+        })
         .filter(|(_, _, at, _)| (times.0..times.1).contains(at))
         .collect();
     for ours in known {
@@ -65,24 +68,13 @@ pub(super) fn missing(
     }
     let is_missing = |said: &SaidView| match said.author_type.as_str() {
         "agent" | "system" => true,
-        "user" => missed == Missed::AgentsAndUser,
+        "user" => missed != Missed::Agents,
+        "bot" => missed == Missed::Everyone,
         _ => false,
     };
     left.retain(|(_, _, _, said)| is_missing(said));
     left.sort_by_key(|(_, _, at, _)| *at);
     left.into_iter().map(|(_, _, at, said)| (at, said)).collect()
-}
-
-fn side(author_type: &str) -> Side {
-    match author_type {
-        "user" => Side::User,
-        "bot" => Side::Bot,
-        _ => Side::Other,
-    }
-}
-
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

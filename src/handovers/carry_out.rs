@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::NewMessage;
+use crate::domain::AskedBy;
 use crate::domain::Attached;
 use crate::domain::Call;
 use crate::domain::CallOutcome;
@@ -26,6 +27,7 @@ use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
 use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
+use crate::handovers::update::is_wanted;
 use crate::store::CallSettled;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -53,9 +55,13 @@ impl Handovers {
                 self.post_with_files(&target, &mut item, part).await
             }
             Call::UserLeaves { display_message } => self.leave(&target, &item.record, display_message.as_deref()).await,
-            Call::Update { queue_id, user, .. } => {
-                self.update_there(&target, &item.record, queue_id.as_deref(), user.as_deref())
-                    .await
+            Call::Update {
+                queue_id,
+                user,
+                asked_by,
+            } => {
+                let change = (queue_id.as_deref(), user.as_deref(), *asked_by);
+                self.update_there(&target, &item.record, change).await
             }
             Call::HandBack { asked, perhaps_there } => {
                 self.hand_back_there(&target, &item, asked, *perhaps_there).await
@@ -151,12 +157,11 @@ impl Handovers {
         &self,
         target: &Target<'_>,
         record: &CallRecord,
-        queue_id: Option<&str>,
-        changes: Option<&User>,
+        (queue_id, changes, asked_by): (Option<&str>, Option<&User>, AskedBy),
     ) -> Result<Fate, Stopped> {
         let mut pause = Pause::new();
         loop {
-            let (state, user) = {
+            let (state, is_wanted, user) = {
                 let handover = target.slot.handover.lock().await;
                 let merged = changes.map(|changes| handover.progress.user.merged(changes.clone()));
                 let session = handover.facts.bot_session_id.as_deref();
@@ -165,9 +170,10 @@ impl Handovers {
                     Some(bot) => bot.shown_user(user, session),
                     None => user,
                 });
-                (handover.state(), shown)
+                (handover.state(), is_wanted(&handover, record, asked_by), shown)
             };
-            let fits = state.is_live() && (queue_id.is_none() || matches!(state, State::Queued | State::Bot));
+            let may_move = is_wanted && matches!(state, State::Queued | State::Bot);
+            let fits = state.is_live() && (queue_id.is_none() || may_move);
             if !fits || self.is_past(record) {
                 return Ok(Fate::Failed(None));
             }

@@ -10,6 +10,7 @@ use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
 use crate::domain::PastMessage;
 use crate::domain::RawJson;
+use crate::domain::Source;
 use crate::domain::Timestamp;
 
 /// Who told the agent what neither user nor bot said.
@@ -60,7 +61,7 @@ pub enum EntryOrigin {
     Notice,
     /// 8x8's event told it.
     Received,
-    /// 8x8 has it, and no event told it.
+    /// 8x8 has it, and no event of 8x8's told it.
     Backfilled,
 }
 
@@ -112,7 +113,9 @@ impl Entry {
             source: Option<Told>,
         }
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Told {
+            event_type: String,
             timestamp: Option<i64>,
         }
         #[derive(Deserialize)]
@@ -134,10 +137,19 @@ impl Entry {
             name: Option<String>,
         }
         let Extra { message, source } = serde_json::from_str(event.extra.as_str()).ok()?;
+        let is_read = source
+            .as_ref()
+            .is_some_and(|source| source.event_type == Source::RECONCILED);
         let theirs_at = source.and_then(|source| source.timestamp);
+        let theirs_at = theirs_at.map_or(event.at, Timestamp::from_millis);
+        let (at, origin) = if is_read {
+            (theirs_at, EntryOrigin::Backfilled)
+        } else {
+            (event.at, EntryOrigin::Received)
+        };
         let entry = Self {
-            at: event.at,
-            origin: EntryOrigin::Received,
+            at,
+            origin,
             id: Some(message.id),
             client_message_id: None,
             author: EntryAuthor {
@@ -151,7 +163,7 @@ impl Entry {
             status: None,
             late: event.late,
         };
-        Some((entry, theirs_at.map_or(event.at, Timestamp::from_millis)))
+        Some((entry, theirs_at))
     }
 
     pub(super) fn of_8x8s(at: Timestamp, said: SaidView, handover: &Handover) -> Self {

@@ -162,6 +162,7 @@ impl Handovers {
                 transfer_grace: tenant.transfer_grace,
             },
             created_at: now,
+            recovered_at: None,
         })
     }
 

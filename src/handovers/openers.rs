@@ -89,7 +89,7 @@ impl Openers {
     }
 }
 
-fn is_users(event: &WebhookEvent) -> bool {
+pub(super) fn is_users(event: &WebhookEvent) -> bool {
     matches!(&event.kind, WebhookKind::Message(message) if message.sender_type == "user" && !message.is_echo)
 }
 

@@ -17,6 +17,7 @@ use crate::domain::WebhookEvent;
 use crate::domain::WebhookReceipt;
 use crate::handovers::Bot;
 use crate::handovers::Handovers;
+use crate::handovers::apply::is_reopening;
 use crate::handovers::inbound::Begin;
 use crate::handovers::inbound::Place;
 use crate::handovers::openers::Openers;
@@ -147,6 +148,9 @@ impl Handovers {
             .handover_of_conversation(&place.account, &place.conversation)
             .await?;
         if let Some(live) = before.as_ref().filter(|before| before.state().is_live()) {
+            if is_reopening(live) {
+                return Ok(Looked::Later);
+            }
             self.hand_on(live.clone()).await?;
             return Ok(Looked::Done);
         }
@@ -281,6 +285,7 @@ impl Handovers {
                 transfer_grace: bot.tenant.transfer_grace,
             },
             created_at: now,
+            recovered_at: None,
         }
     }
 }

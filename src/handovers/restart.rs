@@ -41,16 +41,19 @@ impl Handovers {
             calls.entry(call.handover.clone()).or_default().push(call);
         }
         let mut unplaced: HashSet<_> = loaded.unplaced.into_iter().collect();
-        let mut live = 0;
+        let mut live = Vec::new();
         for handover in loaded.handovers {
-            live += usize::from(handover.state().is_live());
             let (state, conversation) = (handover.state(), handover.progress.conversation.clone());
             if self.parts.tenants.bot(&handover.facts.bot).is_none() {
                 let (id, bot) = (handover.id(), &handover.facts.bot);
                 tracing::warn!(handover.id = %id, bot = %bot, "its bot is not configured any more, its events wait");
             }
+            let tenant = handover.facts.tenant.clone();
             let slot = self.take_in(handover);
             failpoint!("start.while_loading");
+            if state.is_live() {
+                live.push((Arc::clone(&slot), tenant));
+            }
             // Before anything new: what was recorded first goes to 8x8 first.
             let open = calls.remove(&slot.id).unwrap_or_default();
             self.resume(&slot, open, conversation.as_ref());
@@ -77,6 +80,7 @@ impl Handovers {
         for (account, conversation) in unplaced {
             self.look_into(Place { account, conversation });
         }
-        Ok(live)
+        self.look_at_all(&live);
+        Ok(live.len())
     }
 }

@@ -26,6 +26,7 @@ use crate::domain::transition::Input;
 use crate::domain::transition::Refused;
 use crate::domain::transition::Transition;
 use crate::handovers::NoticeMetrics;
+use crate::handovers::HandoverMetrics;
 use crate::handovers::Tenants;
 use crate::handovers::channels::Channels;
 use crate::handovers::deadlines::Deadlines;
@@ -63,12 +64,15 @@ pub struct Parts {
     pub bus: Bus,
     pub wake: Wake,
     pub ephemerals: Ephemerals,
+    pub metrics: HandoverMetrics,
 }
 
 pub struct Handovers {
     pub(super) parts: Parts,
     pub(super) session_map: SessionMap,
     pub(super) deadlines: Deadlines,
+    /// When each is compared with 8x8.
+    pub(super) comparisons: Deadlines,
     pub(super) started_at: Timestamp,
     pub(super) channels: Channels,
     pub(super) inbound: Inbound,
@@ -108,6 +112,7 @@ impl Handovers {
             parts,
             session_map: SessionMap::default(),
             deadlines: Deadlines::default(),
+            comparisons: Deadlines::default(),
             channels: Channels::default(),
             inbound: Inbound::default(),
             notice_metrics: NoticeMetrics::default(),
@@ -135,7 +140,13 @@ impl Handovers {
         if handover.state() == State::Creating && handover.progress.conversation.is_none() {
             self.inbound.create_begins(&handover.facts);
         }
-        self.session_map.insert(handover)
+        let is_watched = handover.state() != State::Creating && handover.state().is_live();
+        let tenant = handover.facts.tenant.clone();
+        let slot = self.session_map.insert(handover);
+        if is_watched {
+            self.begins(&slot, &tenant);
+        }
+        slot
     }
 
     pub(super) async fn change(
@@ -236,6 +247,7 @@ impl Handovers {
         along: &Along,
     ) {
         let was_bound = handover.progress.conversation.is_some();
+        let was_creating = handover.state() == State::Creating;
         let due_before = transition::next_deadline(handover);
         **handover = next.next.clone();
         let facts = &handover.facts;
@@ -244,6 +256,9 @@ impl Handovers {
         }
         if handover.state() != State::Creating {
             self.inbound.create_is_over(facts);
+        }
+        if was_creating && handover.state() == State::Queued {
+            self.begins(slot, &facts.tenant);
         }
         match transition::next_deadline(handover) {
             Some(due) if due_before.is_none_or(|before| due < before) => self.deadlines.add(due, &slot.id),

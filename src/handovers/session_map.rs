@@ -16,6 +16,7 @@ use crate::domain::AccountId;
 use crate::domain::ConversationId;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
+use crate::handovers::pulse::Pulse;
 use crate::handovers::send_lane::SendLane;
 use crate::handovers::typing::Typists;
 
@@ -26,6 +27,7 @@ pub(super) struct Slot {
     pub(super) handover: Mutex<Handover>,
     pub(super) lane: SendLane,
     pub(super) typists: Typists,
+    pub(super) pulse: Pulse,
 }
 
 impl Slot {
@@ -35,6 +37,7 @@ impl Slot {
             handover: Mutex::new(handover),
             lane: SendLane::default(),
             typists: Typists::default(),
+            pulse: Pulse::default(),
         })
     }
 }

@@ -35,6 +35,8 @@ pub struct Tenant {
     /// How long users wait in a queue, and where they go then.
     pub queue_rules: HashMap<String, QueueRule>,
     pub transfer_grace: Duration,
+    /// How long a conversation may be quiet before it is compared with 8x8.
+    pub reconcile_after: Duration,
     /// Characters 8x8 is sent at once.
     pub message_limit: usize,
     /// How long a bot's call waits for 8x8's answer.

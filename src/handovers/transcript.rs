@@ -77,9 +77,10 @@ impl Handovers {
             if let Some(next) = next.filter(|next| next.facts.origin == Origin::Channel) {
                 self.taken_by(&next, until, &mut known).await?;
             }
-            let missed = match handover.facts.origin {
-                Origin::Bot => Missed::Agents,
-                Origin::Channel => Missed::AgentsAndUser,
+            let missed = match (handover.facts.recovered_at, handover.facts.origin) {
+                (Some(_), _) => Missed::Everyone,
+                (None, Origin::Bot) => Missed::Agents,
+                (None, Origin::Channel) => Missed::AgentsAndUser,
             };
             let mut missing = backfill::missing(said.messages, &known, (from, until), missed);
             fill_in(tenant.as_deref(), &handover, &mut missing).await;
@@ -200,7 +201,7 @@ pub(super) fn answered<T>(id: &HandoverId, answer: Option<Result<T, ChatGatewayE
 }
 
 /// 8x8 has a long message in several.
-fn parts(message: &MessageRecord, limit: usize) -> Vec<Known> {
+pub(super) fn parts(message: &MessageRecord, limit: usize) -> Vec<Known> {
     let text = message.text.as_deref().unwrap_or_default();
     let known = |part: &String| Known::new(message.author.as_str(), part, message.created_at);
     split(text, limit).iter().map(known).collect()

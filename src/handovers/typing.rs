@@ -110,16 +110,17 @@ impl Handovers {
     async fn watch_typists(self: &Arc<Self>, slot: &Arc<Slot>) {
         let stop = self.parts.supervisor.stop_token();
         loop {
-            match slot.typists.due(self.parts.clock.now()) {
+            // Under the lock, so that nobody begins to type between the look and the telling.
+            let mut handover = slot.handover.lock().await;
+            let until = match slot.typists.due(self.parts.clock.now()) {
                 Due::Nobody => return,
-                Due::Over => {
-                    let mut handover = slot.handover.lock().await;
-                    return self.tell_typists(slot, &mut handover, &[]).await;
-                }
-                Due::Later(until) => tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = self.parts.clock.sleep_until(until) => {}
-                },
+                Due::Over => return self.tell_typists(slot, &mut handover, &[]).await,
+                Due::Later(until) => until,
+            };
+            drop(handover);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.parts.clock.sleep_until(until) => {}
             }
         }
     }

@@ -99,6 +99,10 @@ struct TenantStatus {
     last_verify_at: Option<Timestamp>,
     #[serde(serialize_with = "Timestamp::rfc3339_option")]
     last_webhook_at: Option<Timestamp>,
+    /// Since then.
+    webhooks_refused: u64,
+    /// Live ones no webhook came for: they are kept up by polling.
+    handovers_without_webhooks: usize,
 }
 
 impl From<Snapshot> for TenantStatus {
@@ -114,6 +118,8 @@ impl From<Snapshot> for TenantStatus {
             webhook_id: snapshot.webhook_id,
             last_verify_at: snapshot.last_verify_at,
             last_webhook_at: snapshot.last_webhook_at,
+            webhooks_refused: snapshot.webhooks_refused,
+            handovers_without_webhooks: snapshot.handovers_without_webhooks,
         }
     }
 }

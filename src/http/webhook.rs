@@ -240,6 +240,13 @@ impl WebhookState {
             Ok(body) => self.answer(routes, nobody, headers, body).await,
             Err(rejection) => WebhookAnswer::unreadable(rejection),
         };
+        if answer.is_refusal() {
+            // Whose it would have been is not known where no path fits: it may have been anybody's.
+            let all: Vec<_> = self.routes.values().collect();
+            for route in if routes.is_empty() { &all } else { routes } {
+                route.standing.refused_webhook();
+            }
+        }
         self.metrics.webhook(answer.outcome());
         answer
     }

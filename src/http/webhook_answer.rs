@@ -50,6 +50,11 @@ pub(super) enum WebhookAnswer {
 }
 
 impl WebhookAnswer {
+    /// Whether it may have been 8x8's, at a wrong address or with a proof that does not hold.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::WrongPath | Self::Unproven(_))
+    }
+
     pub(super) fn unreadable(rejection: BytesRejection) -> Self {
         Self::Body(unreadable(rejection))
     }

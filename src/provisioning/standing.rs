@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crate::domain::AccountId;
@@ -27,6 +30,12 @@ struct Inner {
     registration: RwLock<Option<Registration>>,
     verify_at: AtomicI64,
     webhook_at: AtomicI64,
+    /// Webhooks refused since the last good one.
+    refused: AtomicU64,
+    /// Live handovers no webhook came for.
+    silent: AtomicUsize,
+    /// Whether somebody was told of that since the last good one.
+    silence_told: AtomicBool,
 }
 
 /// As it is at one moment.
@@ -39,6 +48,10 @@ pub struct Snapshot {
     pub is_configured: bool,
     pub last_verify_at: Option<Timestamp>,
     pub last_webhook_at: Option<Timestamp>,
+    /// Refused since then.
+    pub webhooks_refused: u64,
+    /// Live handovers no webhook came for.
+    pub handovers_without_webhooks: usize,
 }
 
 impl Standing {
@@ -50,6 +63,9 @@ impl Standing {
             registration: RwLock::new(None),
             verify_at: AtomicI64::new(NEVER),
             webhook_at: AtomicI64::new(NEVER),
+            refused: AtomicU64::new(0),
+            silent: AtomicUsize::new(0),
+            silence_told: AtomicBool::new(false),
         }))
     }
 
@@ -85,6 +101,24 @@ impl Standing {
 
     pub fn heard_webhook(&self, now: Timestamp) {
         self.0.webhook_at.fetch_max(now.as_millis(), Ordering::Relaxed);
+        self.0.refused.store(0, Ordering::Relaxed);
+        self.0.silence_told.store(false, Ordering::Relaxed);
+    }
+
+    /// A webhook came that was not proven, or to a wrong address.
+    pub fn refused_webhook(&self) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// No webhook came for a handover. How many were refused, where that is news.
+    pub fn falls_silent(&self) -> Option<u64> {
+        self.0.silent.fetch_add(1, Ordering::Relaxed);
+        let is_news = !self.0.silence_told.swap(true, Ordering::Relaxed);
+        is_news.then(|| self.0.refused.load(Ordering::Relaxed))
+    }
+
+    pub fn silent_no_longer(&self) {
+        self.0.silent.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub fn heard(&self) -> Heard {
@@ -112,6 +146,8 @@ impl Standing {
                 .or_else(|| registration.map(|one| one.channel_id)),
             last_verify_at: heard.verify_at,
             last_webhook_at: heard.webhook_at,
+            webhooks_refused: self.0.refused.load(Ordering::Relaxed),
+            handovers_without_webhooks: self.0.silent.load(Ordering::Relaxed),
         }
     }
 

@@ -92,6 +92,7 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.maybe("channel_id", tenant.channel_id.as_ref());
     lines.maybe("queue_id", tenant.queue_id.as_ref());
     lines.time("transfer_grace", tenant.transfer_grace);
+    lines.time("reconcile_after", tenant.reconcile_after);
     lines.add("message_limit", tenant.message_limit);
     lines.time("send_wait", tenant.send_wait);
     lines.time("message_deadline", tenant.message_deadline);

@@ -40,6 +40,9 @@ pub struct TenantSettings {
     /// How long the last agent's leaving may still turn out to be a transfer.
     #[serde(default = "transfer_grace", deserialize_with = "crate::setting::duration")]
     pub transfer_grace: Duration,
+    /// How long a conversation may be quiet before it is compared with what 8x8 keeps of it.
+    #[serde(default = "reconcile_after", deserialize_with = "crate::setting::duration")]
+    pub reconcile_after: Duration,
     /// Longest text that 8x8 is given at once, in characters.
     #[serde(default = "message_limit")]
     pub message_limit: usize,
@@ -179,6 +182,10 @@ const fn auth() -> TenantAuth {
 
 const fn transfer_grace() -> Duration {
     Duration::from_secs(10)
+}
+
+const fn reconcile_after() -> Duration {
+    Duration::from_mins(5)
 }
 
 const fn message_limit() -> usize {

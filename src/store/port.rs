@@ -74,7 +74,7 @@ pub trait Store: Redelivery + Send + Sync {
     /// Settles calls that change nothing else.
     async fn settle_calls(&self, settled: Vec<CallSettled>) -> Result<(), StoreError>;
 
-    /// Changes what an open call says, so that what is known of it by now outlives the process; its message shows the call's
+    /// Changes what an open call says and until when it is tried, so that what is known of it by now outlives the process; its message shows the call's
     /// files from then on.
     async fn rewrite_call(&self, call: CallRecord) -> Result<(), StoreError>;
 

@@ -581,6 +581,62 @@ async fn words_that_reopened_and_come_back_after_the_end_open_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_customer_writes_while_a_reopening_fails_is_heard_at_once() {
+    let mut world = with_whatsapp(|setup| {
+        setup.options.hang_limit = Duration::from_secs(1);
+        setup.config.set("tenants.acme.send_wait", "1s");
+    })
+    .await;
+    world.tolerate("upstream-timeout");
+    world.tolerate("a bot's call failed");
+    let (first, conversation) = ended_in_a_queue(&world).await;
+    for fault in [
+        json!({"on": "api", "operation": "message", "drop": "before"}),
+        json!({"on": "api", "operation": "messages", "status": 503, "times": 1000}),
+    ] {
+        world.eight.fault(fault).await;
+    }
+    let path = format!("/v1/handovers/{first}/reopen");
+    let reply = world.api.post(&path, &json!({"text": "Once more"})).await;
+    let in_doubt = reply.ok(504)["handoverId"].as_str().unwrap().to_owned();
+    world.eight.customer_says(&conversation, "Is anyone there?").await;
+    world.eight.all_acknowledged().await;
+    assert_eq!(
+        all_on(&world, &conversation).await.len(),
+        2,
+        "whose words they are is not known yet"
+    );
+    world.eight.clear_faults().await;
+    world.bots.event(&in_doubt, "handover.failed").await;
+    let third = eventually("a handover of its own", async || {
+        newest_on(&world, &conversation)
+            .await
+            .filter(|newest| *newest != in_doubt)
+    })
+    .await;
+    let heard = world.bots.event(&third, "message.created").await;
+    assert_eq!(heard.text(), "Is anyone there?");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_its_bot_reopens_and_8x8_does_not_queue_again_ends_soon_and_the_customer_is_heard() {
+    let world = with_whatsapp(|_| ()).await;
+    let (first, conversation) = ended_in_a_queue(&world).await;
+    let second = reopen(&world, &first).await;
+    world.bots.event(&second, "handover.ended").await;
+    world.eight.customer_says(&conversation, "Hello again").await;
+    let third = eventually("a handover of its own", async || {
+        newest_on(&world, &conversation)
+            .await
+            .filter(|newest| *newest != second)
+    })
+    .await;
+    assert_eq!(world.bots.event(&third, "message.created").await.text(), "Hello again");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_reopening_in_doubt_delays_nobody_else() {
     let mut world = with_whatsapp(|setup| {
         setup.options.hang_limit = Duration::from_secs(1);

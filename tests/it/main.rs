@@ -36,6 +36,8 @@ mod process;
 mod provision;
 mod redelivery;
 mod reload;
+mod reconcile;
+mod recover;
 mod reopen;
 mod rotation;
 mod routing;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use crate::domain::EndReason;
 use crate::domain::Handover;
+use crate::domain::Origin;
 use crate::domain::State;
 use crate::domain::Timestamp;
 use crate::domain::transition::Answer;
 use crate::domain::transition::bot_phase;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::problem;
+use crate::domain::transition::reopening;
 use crate::domain::transition::routing;
 use crate::domain::transition::webhook;
 
@@ -63,8 +65,15 @@ pub(super) fn asked(change: &mut Change<'_>, answer: Answer) {
     match change.state() {
         State::Transferring => transferring(change, answer),
         State::Queued => match answer {
+            Answer::Over if may_be_requeued_yet(change) => {
+                change.progress.asked = change.progress.asked.saturating_add(1);
+                ask_again(change);
+            }
             Answer::Over => change.end(EndReason::AgentEnded),
-            Answer::GoesOn { .. } => change.progress.ask_at = None,
+            Answer::GoesOn { .. } => {
+                change.progress.ask_at = None;
+                change.progress.asked = 0;
+            }
             Answer::CouldNotTell => ask_again(change),
         },
         State::Creating | State::Active | State::Bot | State::Ended | State::Failed => change.progress.ask_at = None,
@@ -95,6 +104,12 @@ fn transferring(change: &mut Change<'_>, answer: Answer) {
             }
         }
     }
+}
+
+/// 8x8 puts what is reopened into its queue again, and takes its time for what began in a channel of its own.
+fn may_be_requeued_yet(change: &Change<'_>) -> bool {
+    let is_channels = change.before().facts.origin == Origin::Channel;
+    is_channels && reopening::may_be_of_before(change) && change.progress.asked.saturating_add(1) < ASK_AT_MOST
 }
 
 fn ask_again(change: &mut Change<'_>) {

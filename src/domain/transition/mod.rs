@@ -3,6 +3,7 @@
 //! `next` is the only way a handover changes. The caller holds the handover's lock, commits the transition and only then
 //! lets memory follow.
 
+mod backfill;
 mod bot_phase;
 mod calls;
 mod change;
@@ -25,6 +26,8 @@ pub use next::next;
 pub use routing::Whereabouts;
 
 #[cfg(test)]
+mod backfill_tests;
+#[cfg(test)]
 mod bot_phase_tests;
 #[cfg(test)]
 mod notices_tests;
@@ -34,5 +37,7 @@ mod passing_tests;
 mod reopening_tests;
 #[cfg(test)]
 mod routing_tests;
+#[cfg(test)]
+mod stuck_tests;
 #[cfg(test)]
 mod tests;

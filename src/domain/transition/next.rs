@@ -19,6 +19,7 @@ use crate::domain::UpdateHandover;
 use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::transition::Transition;
+use crate::domain::transition::backfill;
 use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
@@ -35,6 +36,12 @@ pub enum Input {
     Webhook(WebhookEvent),
     /// The same, where the bot gets the webhook itself.
     Passed(WebhookEvent),
+    /// 8x8's record shows it, and no webhook told it.
+    Backfilled {
+        event: WebhookEvent,
+        /// In epoch milliseconds.
+        at: i64,
+    },
     /// 8x8 accepted the create, or was found to have.
     Created(ConversationId),
     /// 8x8 refused the create, or was found not to have it. Carries the problem the bot is told.
@@ -117,6 +124,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
     match input {
         Input::Webhook(event) => webhook::apply(&mut change, event),
         Input::Passed(event) => webhook::pass(&mut change, event),
+        Input::Backfilled { event, at } => backfill::fill(&mut change, event, at),
         Input::Created(conversation) => webhook::accept(&mut change, conversation),
         Input::NotCreated(problem) => calls::not_created(&mut change, &problem),
         Input::Send(message) => calls::send(&mut change, message)?,

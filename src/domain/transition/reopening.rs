@@ -7,6 +7,7 @@ use crate::domain::ConversationUpdate;
 use crate::domain::MessagePart;
 use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
+use crate::domain::Origin;
 use crate::domain::Reopening;
 use crate::domain::State;
 use crate::domain::WebhookKind;
@@ -88,6 +89,10 @@ pub(super) fn turned_up(change: &mut Change<'_>) {
 
 /// 8x8 took the words: they become a message like any other, and what is left of a long one follows.
 pub(super) fn taken(change: &mut Change<'_>, words: Reopening) {
+    if change.before().facts.origin == Origin::Channel {
+        // 8x8 may take the words and put the user into no queue: then nobody comes, and the user's next words are the bot's.
+        ask(change);
+    }
     let handover = change.before().id().clone();
     let rest: Vec<String> = words.parts.into_iter().skip(1).collect();
     let status = if rest.is_empty() {

@@ -245,6 +245,24 @@ fn what_a_customer_began_and_the_bot_reopens_is_the_bots() {
 }
 
 #[test]
+fn what_8x8_does_not_queue_again_ends_and_does_not_wait_for_its_timers() {
+    let mut old = over();
+    old.facts = Arc::new(Facts {
+        origin: Origin::Channel,
+        ..facts()
+    });
+    let mut walk = Walk::new();
+    walk.handover = old.reopened(words(&["Hello"]), Vec::new(), START);
+    let mut walk = walk.and(created());
+    for _ in 0..2 {
+        walk = walk.after(Duration::from_secs(10)).and(Input::Asked(Answer::Over));
+        assert_eq!(walk.state(), State::Queued, "8x8 may be slow");
+    }
+    let walk = walk.after(Duration::from_secs(10)).and(Input::Asked(Answer::Over));
+    assert_eq!(walk.told(), ["handover.accepted", "handover.ended"]);
+}
+
+#[test]
 fn a_hand_back_that_8x8_may_still_have_may_come() {
     let mut old = over();
     old.progress.hand_back = Some(HandBack::Scheduled);

@@ -29,10 +29,12 @@ pub(super) fn facts() -> Facts {
             transfer_grace: Duration::from_secs(10),
         },
         created_at: START,
+        recovered_at: None,
     }
 }
 
 /// A handover walked through inputs, each a second after the last.
+#[derive(Debug)]
 pub(super) struct Walk {
     pub(super) handover: Handover,
     pub(super) now: Timestamp,
@@ -201,6 +203,15 @@ pub(super) fn message(sender_type: &str, is_echo: bool, at: i64) -> Input {
     webhook(WebhookKind::Message(seen), at)
 }
 
+/// The same thing, read from 8x8's record.
+pub(super) fn read(told: Input) -> Input {
+    let Input::Webhook(event) = told else {
+        panic!("only what 8x8 tells can be read");
+    };
+    let at = event.source.timestamp.unwrap();
+    Input::Backfilled { event, at }
+}
+
 pub(super) fn end() -> Input {
     Input::End(EndHandover {
         reason: EndReason::BotEnded,
@@ -296,11 +307,12 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 44] = [
+pub(super) const NAMES: [&str; 45] = [
     "created",
     "not created",
     "passed on",
     "typing passed on",
+    "read from 8x8",
     "queued",
     "joined",
     "left",
@@ -343,11 +355,12 @@ const NAMES: [&str; 44] = [
     "caught up",
 ];
 
-fn input(name: &str) -> Input {
+pub(super) fn input(name: &str) -> Input {
     match name {
         "created" => created(),
         "not created" => not_created(),
         "passed on" => passed(queued(50)),
+        "read from 8x8" => read(message("agent", false, 50)),
         "typing passed on" => passed(typing()),
         "queued" => queued(50),
         "joined" => joined("bob", 50),
@@ -410,6 +423,7 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
     match name {
         "created" => ["queued handover.accepted", "-", "-", "-", "-", "-", "failed"],
         "not created" => ["failed handover.failed", "-", "-", "-", "-", "-", "-"],
+        "read from 8x8" => table("agent says"),
         "passed on" => [
             "queued webhook.received handover.accepted handover.queued",
             "queued webhook.received handover.queued",
@@ -601,6 +615,7 @@ fn rows_of(input: &Input) -> &'static [&'static str] {
             WebhookKind::Action { .. } => &["action"],
             WebhookKind::Unrecognized { .. } => &["unknown"],
         },
+        Input::Backfilled { .. } => &["read from 8x8"],
         Input::Created(_) => &["created"],
         Input::NotCreated(_) => &["not created"],
         Input::Send(_) => &["send"],

@@ -19,6 +19,7 @@ use crate::domain::State;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
 use crate::domain::agent::Told;
+use crate::domain::transition::backfill;
 use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
@@ -29,12 +30,19 @@ use crate::domain::transition::telling::Telling;
 
 /// Applies one event. An event for a handover still being created proves that 8x8 took it.
 pub(super) fn apply(change: &mut Change<'_>, event: WebhookEvent) {
+    let at = event.source.timestamp.unwrap_or(change.now.as_millis());
+    if !backfill::was_filled(change, &event.kind, at) {
+        happen(change, event, at);
+    }
+}
+
+/// What an event of this time means, whoever told of it.
+pub(super) fn happen(change: &mut Change<'_>, event: WebhookEvent, at: i64) {
     let WebhookEvent {
         conversation,
         source,
         kind,
     } = event;
-    let at = source.timestamp.unwrap_or(change.now.as_millis());
     match reopening::past(change, &kind, at) {
         Past::OfBefore => return reopening::ask(change),
         Past::Reopens => {
@@ -103,7 +111,11 @@ pub(super) fn accept(change: &mut Change<'_>, conversation: ConversationId) {
     change.progress.routing.since = Some(change.now);
     let end = change.progress.end_requested.take();
     let words = change.progress.reopening.take();
-    change.log(EventType::HandoverAccepted, &serde_json::json!({}));
+    let told = match change.before().facts.recovered_at {
+        Some(_) => serde_json::json!({"recovered": true}),
+        None => serde_json::json!({}),
+    };
+    change.log(EventType::HandoverAccepted, &told);
     if let Some(words) = words {
         reopening::taken(change, *words);
     }

@@ -39,6 +39,7 @@ use crate::handovers::AgentNames;
 use crate::handovers::AttachmentRules;
 use crate::handovers::Bot;
 use crate::handovers::Duplicate;
+use crate::handovers::HandoverMetrics;
 use crate::handovers::Handovers;
 use crate::handovers::Parts;
 use crate::handovers::Tenant;
@@ -135,6 +136,7 @@ impl Gateway {
             bus: bus.clone(),
             ephemerals: Ephemerals::new(wake.clone()),
             wake,
+            metrics: HandoverMetrics::default(),
         });
         let metrics = HttpMetrics::new(&mut Registry::default());
         let webhooks = WebhookState {
@@ -274,6 +276,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         queue_names: std::collections::HashMap::new(),
         queue_rules: std::collections::HashMap::new(),
         transfer_grace: Duration::from_secs(10),
+        reconcile_after: Duration::from_mins(5),
         message_limit: 4000,
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
@@ -30,6 +31,9 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     notes.at_least(key("message_limit"), tenant.message_limit, 100);
     notes.positive(key("message_deadline"), tenant.message_deadline);
+    if tenant.reconcile_after < Duration::from_secs(1) {
+        notes.fault(key("reconcile_after"), "must be 1s or more");
+    }
     notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
     for (place, kind) in tenant.attachment_types.iter().enumerate() {
         media_type(&key(&format!("attachment_types[{place}]")), kind, notes);

@@ -17,7 +17,7 @@ const INSERT: &str = "INSERT INTO command (id, handover, state, created_at, dead
 
 const SETTLE: &str = "UPDATE command SET state = ?2, settled_at = ?3 WHERE id = ?1 AND state = 'open'";
 
-const REWRITE: &str = "UPDATE command SET body = ?2 WHERE id = ?1 AND state = 'open'";
+const REWRITE: &str = "UPDATE command SET body = ?2, deadline = ?3 WHERE id = ?1 AND state = 'open'";
 
 const OPEN: &str = "SELECT id, handover, body, created_at, deadline FROM command
  WHERE state = 'open' ORDER BY handover, position";
@@ -74,7 +74,9 @@ pub(super) fn settle(db: &Connection, settled: &CallSettled) -> Result<(), Store
 pub(super) fn rewrite(db: &Connection, record: &CallRecord, texts: &Rewritten) -> Result<(), StoreError> {
     let changed = db
         .prepare_cached(REWRITE)
-        .and_then(|mut statement| statement.execute(params![record.id.as_str(), texts.body]))
+        .and_then(|mut statement| {
+            statement.execute(params![record.id.as_str(), texts.body, record.deadline.as_millis()])
+        })
         .map_err(failed)?;
     match (record.call.message(), &texts.files) {
         (Some(message), Some(files)) if changed > 0 => messages::set_files(db, message, files),

@@ -82,6 +82,7 @@ pub(crate) fn creating(session: Option<&str>, created_at: Timestamp) -> Handover
             transfer_grace: Duration::from_secs(10),
         },
         created_at,
+        recovered_at: None,
     };
     let user = User {
         name: Some("James Jones".to_owned()),

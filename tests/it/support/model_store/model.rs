@@ -294,6 +294,7 @@ impl Model {
             }
         }
         known.call = call.call;
+        known.deadline = call.deadline;
     }
 
     pub(super) fn keep_grant(&mut self, grant: Grant, at_most: usize) {
