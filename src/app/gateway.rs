@@ -40,6 +40,9 @@ use crate::supervisor::Supervisor;
 /// Probes and a scraper or two.
 const ADMIN_CONNECTIONS: usize = 64;
 
+/// With the store broken nothing in flight can be recorded any more: what is left is to answer, and to be started again.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Why the gateway did not start; nothing is left running.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -163,9 +166,14 @@ impl Gateway {
         }
         let failed = self.supervisor.has_failed();
         self.supervisor.stop();
-        let all_ended = self.supervisor.stopped(self.grace).await;
+        let grace = if self.store.broken().is_cancelled() {
+            LAST_WORDS.min(self.grace)
+        } else {
+            self.grace
+        };
+        let all_ended = self.supervisor.stopped(grace).await;
         if !all_ended {
-            tracing::warn!("some work did not end within {:?} and was cut off", self.grace);
+            tracing::warn!("some work did not end within {grace:?} and was cut off");
         }
         self.store.close();
         tracing::info!("stopped");
