@@ -45,6 +45,9 @@ use crate::supervisor::Supervisor;
 /// Probes and a scraper or two.
 const ADMIN_CONNECTIONS: usize = 64;
 
+/// With the store broken nothing in flight can be recorded any more: what is left is to answer, and to be started again.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Why the gateway did not start; nothing is left running.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -163,7 +166,12 @@ impl Gateway {
         }
         let failed = self.supervisor.has_failed();
         self.supervisor.stop();
-        let grace = self.running.settings.server.shutdown_grace;
+        let most = self.running.settings.server.shutdown_grace;
+        let grace = if self.store.broken().is_cancelled() {
+            LAST_WORDS.min(most)
+        } else {
+            most
+        };
         let all_ended = self.supervisor.stopped(grace).await;
         if !all_ended {
             tracing::warn!("some work did not end within {grace:?} and was cut off");

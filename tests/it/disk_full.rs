@@ -69,6 +69,7 @@ fn expected(count: usize) -> Vec<String> {
 async fn an_almost_full_disk_refuses_what_is_new_and_delivers_what_was_accepted() {
     let disk = SmallDisk::new();
     let world = world_on(&disk).await;
+    let (waiting, left_by) = world.api.open(json!({})).await;
     let (id, conversation) = world.api.open(json!({})).await;
     world.eight.join(&conversation).await;
     world.bots.event(&id, "agent.joined").await;
@@ -95,6 +96,13 @@ async fn an_almost_full_disk_refuses_what_is_new_and_delivers_what_was_accepted(
     webhooks_refused(&world).await;
     assert_eq!(metric(&world, "store_disk_level").await, Some(3));
     assert_eq!(world.api.handover(&id).await["state"], "active", "reads go on");
+
+    // Whoever leaves keeps no agent waiting.
+    world.api.end(&waiting).await;
+    eventually("8x8 knows that the user left", async || {
+        (world.eight.conversation(&left_by).await["state"] == "idle").then_some(())
+    })
+    .await;
 
     // What was accepted is delivered and settled in the room that was kept for it.
     world.bots.forget_rules();

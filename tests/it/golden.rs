@@ -88,8 +88,10 @@ fn every_released_schema_has_its_golden_file_and_no_number_is_left_out() {
     }
 }
 
+type Tables = BTreeMap<String, Vec<BTreeMap<String, Column>>>;
+
 /// All rows of all tables, each as its columns by name.
-fn tables(connection: &Connection) -> BTreeMap<String, Vec<BTreeMap<String, Column>>> {
+fn tables(connection: &Connection) -> Tables {
     let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
     let mut statement = connection.prepare(sql).unwrap();
     let names: Vec<String> = statement
@@ -115,6 +117,30 @@ fn rows(connection: &Connection, table: &str) -> Vec<BTreeMap<String, Column>> {
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
+#[tokio::test]
+async fn a_migration_that_fails_changes_nothing_and_is_done_when_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("handover.db");
+    std::fs::copy(golden(1), &store).unwrap();
+    let before = tables(&Connection::open(&store).unwrap());
+    let config = folder.path().join("gateway.toml");
+    std::fs::write(&config, format!("store.url = \"sqlite://{}\"", store.display())).unwrap();
+    let migrate = async || output(&["store", "migrate", "--json", "--config", config.to_str().unwrap()]).await;
+    // In the way of the third.
+    let execute = |sql: &str| Connection::open(&store).unwrap().execute_batch(sql).unwrap();
+    execute("CREATE TABLE history (in_the_way TEXT)");
+    assert_eq!(migrate().await.status.code(), Some(1));
+    let stands_at: i64 = Connection::open(&store)
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(stands_at, 2, "the second is whole, nothing of the third is there");
+    execute("DROP TABLE history");
+    let migrated = migrate().await;
+    assert!(migrated.status.success(), "{migrated:?}");
+    survived(&before, &tables(&Connection::open(&store).unwrap()));
+}
+
 #[rstest]
 #[tokio::test]
 async fn every_row_of_an_older_schema_survives_the_migration(#[values(1, 2, 3, 4)] schema: u32) {
@@ -128,9 +154,13 @@ async fn every_row_of_an_older_schema_survives_the_migration(#[values(1, 2, 3, 4
     assert!(migrated.status.success(), "{migrated:?}");
     let said: serde_json::Value = serde_json::from_slice(&migrated.stdout).unwrap();
     assert_eq!(said["from"], schema, "{said}");
-    let after = tables(&Connection::open(&store).unwrap());
+    survived(&before, &tables(&Connection::open(&store).unwrap()));
+}
+
+/// Every row has in every column what it had.
+fn survived(before: &Tables, after: &Tables) {
     for (table, rows) in before {
-        let migrated = &after[&table];
+        let migrated = &after[table];
         assert_eq!(rows.len(), migrated.len(), "{table}");
         for (old, new) in rows.iter().zip(migrated) {
             for (column, value) in old {

@@ -259,6 +259,12 @@ async fn only_a_sound_store_of_this_program_is_restored_and_a_refusal_changes_no
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(names.iter().all(|name| !name.contains("restore")), "{names:?}");
+    // Neither does one that was broken off before it was decided.
+    std::fs::write(format!("{}.restore-copy", world.gateway.store().display()), "half").unwrap();
+    world.gateway.run_again().await;
+    assert_eq!(messages(&world.gateway.store()), ["kept"]);
+    assert!(world.gateway.stop().await.success());
+    done(&world, &["restore", &good, "--force"]).await;
     world.gateway.run_again().await;
     world.connect("/webhooks/8x8/acme").await;
     world.finish().await;
