@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use crate::app::BuildError;
 use crate::app::build;
@@ -33,6 +34,8 @@ use crate::handovers::Tenants;
 use crate::http;
 use crate::http::Listener;
 use crate::http::Readiness;
+use crate::http::ReloadWish;
+use crate::http::ReloadWishes;
 use crate::http::ServerLimits;
 use crate::provisioning::Watch;
 use crate::settings::Settings;
@@ -75,6 +78,7 @@ pub struct Gateway {
     readiness: Readiness,
     store: Arc<SqliteStore>,
     pub(super) running: Running,
+    wishes: Option<mpsc::Receiver<ReloadWish>>,
 }
 
 impl Gateway {
@@ -87,7 +91,7 @@ impl Gateway {
         let (store, mut registry) = open_store(&settings, &clock)?;
         let in_force = InForce::first(&settings, &clock)?;
         let bus = Bus::new(in_force.bots.keys().cloned());
-        let (wake, look) = (Wake::new(), Arc::new(Notify::new()));
+        let (wake, look, (reload, wishes)) = (Wake::new(), Arc::new(Notify::new()), ReloadWishes::new());
         let ephemerals = Ephemerals::new(wake.clone());
         let roster = Roster::new(build::deliveries(&settings)?, settings.outbound.clone()).map_err(BuildError::from)?;
         let dispatcher = Dispatcher::new(DispatcherParts {
@@ -115,6 +119,7 @@ impl Gateway {
             supervisor: supervisor.clone(),
             readiness: readiness.clone(),
             look: Arc::clone(&look),
+            reload,
         };
         let surface = Surface::new(&handovers, means, registry);
         // From here on calls to 8x8 are made.
@@ -128,6 +133,7 @@ impl Gateway {
             readiness,
             store,
             running: Running::new(settings, in_force, surface, Replaceable { roster, watched, tls }),
+            wishes: Some(wishes),
         };
         gateway.run(&handovers, dispatcher, watch);
         gateway.listen(public, admin);
@@ -140,6 +146,11 @@ impl Gateway {
         failpoint!("start.listening");
         self.running.warn();
         tracing::info!(public = %self.public, admin = %self.admin, live, "listening");
+    }
+
+    /// What the operator's port is asked to have reloaded; for one to serve, who drops it before the stop.
+    pub fn reload_wishes(&mut self) -> Option<mpsc::Receiver<ReloadWish>> {
+        self.wishes.take()
     }
 
     pub fn public_addr(&self) -> SocketAddr {

@@ -155,12 +155,16 @@ impl Running {
 
 impl Gateway {
     /// Takes up what was read anew, or says why all stays as it was. What needs a restart is left as it is, and named.
-    pub async fn reload(&mut self, read: Result<Settings, SettingsFaults>) -> Result<(), ReloadError> {
+    pub async fn reload(
+        &mut self,
+        read: Result<Settings, SettingsFaults>,
+        actor: Actor,
+    ) -> Result<Changes, ReloadError> {
         let taken_up = match read {
             Ok(new) => self.running.take_up(new).await,
             Err(faults) => Err(ReloadError::Settings(faults)),
         };
-        let entry = AuditEntry::new(self.running.surface.clock.now(), &Actor::Signal, "settings.reload");
+        let entry = AuditEntry::new(self.running.surface.clock.now(), &actor, "settings.reload");
         let entry = match &taken_up {
             Ok(changes) => entry
                 .count("changed", changes.taken_up.len())
@@ -173,7 +177,7 @@ impl Gateway {
         if let Err(error) = audit(&**self.running.surface.handovers.store(), entry).await {
             tracing::warn!(%error, "a reload is in the log, it could not be kept in the store");
         }
-        taken_up.map(drop)
+        taken_up
     }
 }
 

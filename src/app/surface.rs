@@ -26,6 +26,7 @@ use crate::http::Login;
 use crate::http::OpsState;
 use crate::http::PublicLimits;
 use crate::http::Readiness;
+use crate::http::ReloadWishes;
 use crate::http::Router;
 use crate::http::RunningKeys;
 use crate::http::StatusState;
@@ -53,6 +54,7 @@ pub(super) struct Surface {
     pub(super) look: Arc<Notify>,
     pub(super) metrics: HttpMetrics,
     pub(super) registry: Arc<Registry>,
+    reload: ReloadWishes,
     running: RunningKeys,
     tokens: Tokens,
 }
@@ -64,6 +66,7 @@ pub(super) struct Means {
     pub(super) supervisor: Supervisor,
     pub(super) readiness: Readiness,
     pub(super) look: Arc<Notify>,
+    pub(super) reload: ReloadWishes,
 }
 
 pub(super) struct Routers {
@@ -83,6 +86,7 @@ impl Surface {
             supervisor: means.supervisor,
             readiness: means.readiness,
             look: means.look,
+            reload: means.reload,
             metrics: HttpMetrics::new(&mut registry),
             registry: Arc::new(registry),
             running: RunningKeys::default(),
@@ -115,6 +119,7 @@ impl Surface {
             store: store(),
             tokens: AdminTokens::new(&settings.admin.tokens),
             look: Arc::clone(&self.look),
+            reload: self.reload.clone(),
         };
         let limits = PublicLimits {
             body: settings.server.body_limit,

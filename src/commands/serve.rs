@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
@@ -11,8 +12,11 @@ use crate::app::Gateway;
 use crate::app::ReloadError;
 use crate::app::StartError;
 use crate::commands::cli::complain;
+use crate::http::ReloadOutcome;
+use crate::http::TakenUp;
 use crate::settings;
 use crate::settings::Settings;
+use crate::store::Actor;
 
 const WRONG_CONFIGURATION: u8 = 2;
 
@@ -43,17 +47,7 @@ pub(super) async fn run(settings: Settings, files: &[PathBuf]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            () = gateway.failed() => break,
-            // One that comes during a reload is heard after it.
-            _ = hang_up.recv() => {}
-        }
-        if unless_stopped(reload(&mut gateway, files), &mut stop).await.is_none() {
-            break;
-        }
-    }
+    serve(&mut gateway, files, (&mut stop, &mut hang_up)).await;
     if gateway.stop().await {
         ExitCode::SUCCESS
     } else {
@@ -79,16 +73,48 @@ fn exit_code(error: &StartError) -> ExitCode {
     }
 }
 
+/// Until it is to stop. Reloads are done one after the other; a signal that comes during one is heard after it.
+async fn serve(
+    gateway: &mut Gateway,
+    files: &[PathBuf],
+    (mut stop, hang_up): (impl Future<Output = ()> + Unpin, &mut Signal),
+) {
+    let Some(mut wishes) = gateway.reload_wishes() else {
+        return;
+    };
+    loop {
+        let wish = tokio::select! {
+            () = &mut stop => return,
+            () = gateway.failed() => return,
+            _ = hang_up.recv() => None,
+            Some(wish) = wishes.recv() => Some(wish),
+        };
+        let actor = if wish.is_some() { Actor::Operator } else { Actor::Signal };
+        let Some(outcome) = unless_stopped(reload(gateway, files, actor), &mut stop).await else {
+            return;
+        };
+        if let Some(wish) = wish {
+            wish.answer(outcome);
+        }
+    }
+}
+
 /// Reads the same layers again. With a fault in them nothing changes.
-async fn reload(gateway: &mut Gateway, files: &[PathBuf]) {
-    let faults = match gateway.reload(settings::from_process(files)).await {
-        Ok(()) => return,
+async fn reload(gateway: &mut Gateway, files: &[PathBuf], actor: Actor) -> ReloadOutcome {
+    let faults: Vec<String> = match gateway.reload(settings::from_process(files), actor).await {
+        Ok(changes) => {
+            return Ok(TakenUp {
+                changed: changes.taken_up.into_iter().collect(),
+                need_restart: changes.need_restart.into_iter().collect(),
+            });
+        }
         Err(ReloadError::Settings(faults)) => faults.list().iter().map(ToString::to_string).collect(),
         Err(error) => vec![with_causes(&error)],
     };
-    for fault in faults {
+    for fault in &faults {
         tracing::error!(fault, "the new settings cannot be used, nothing changes");
     }
+    Err(faults)
 }
 
 /// Resolves at SIGTERM or Ctrl-C.

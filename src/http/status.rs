@@ -27,9 +27,11 @@ use tokio::sync::Notify;
 use crate::domain::ConversationId;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
+use crate::http::ReloadWishes;
 use crate::http::audit_log;
 use crate::http::extract::sha256;
 use crate::http::problem::refused;
+use crate::http::reload;
 use crate::problem::ProblemCode;
 use crate::provisioning::Snapshot;
 use crate::provisioning::Standing;
@@ -43,6 +45,7 @@ pub struct StatusState {
     pub tokens: AdminTokens,
     /// Wakes the task that looks at 8x8 for the tenants' channels.
     pub look: Arc<Notify>,
+    pub reload: ReloadWishes,
 }
 
 /// SHA-256 hashes of the operator's tokens. Without any, whoever reaches the port may ask.
@@ -130,6 +133,7 @@ pub(super) fn routes(state: StatusState) -> Router {
         .route("/status", get(status))
         .route("/audit", get(audit_log::audit_log))
         .route("/tenants/look", post(look))
+        .route("/reload", post(reload::reload))
         .route_layer(admitted)
         .with_state(state)
 }

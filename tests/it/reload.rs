@@ -298,6 +298,44 @@ async fn a_call_under_way_ends_by_the_settings_it_began_with_and_its_key_is_stil
 }
 
 #[tokio::test]
+async fn the_operators_port_reloads_too_and_answers_what_came_of_it() {
+    let token = "token_of_the_operator_0123456789";
+    let mut world = World::with(|setup| {
+        setup.config.set("admin.tokens", json!([token]));
+    })
+    .await;
+    let admin = world.api.at(&world.gateway.admin()).with_key(Some(token));
+    let ask = async |admin: &Client| admin.call(Method::POST, "/reload").send().await;
+    assert_eq!(ask(&admin.with_key(None)).await.status, 401);
+    world
+        .gateway
+        .config
+        .set("tenants.acme.queue_id", "102")
+        .set("server.max_connections", 7);
+    world.gateway.write_config();
+    let expected = json!({"changed": ["tenants.acme.queue_id"], "needRestart": ["server.max_connections"]});
+    assert_eq!(ask(&admin).await.ok(200), expected);
+    world.gateway.config.set("bots.support.tenant", "nobody");
+    world.gateway.write_config();
+    let refused = ask(&admin).await.ok(422);
+    assert!(
+        refused["detail"].as_str().unwrap().contains("bots.support.tenant"),
+        "{refused}"
+    );
+    let (id, _) = world.api.open(json!({})).await;
+    assert_eq!(world.api.handover(&id).await["queue"]["id"], "102");
+    assert_eq!(
+        world.api.call(Method::POST, "/reload").send().await.status,
+        404,
+        "not on the public port"
+    );
+    let list = admin.get("/audit").await.ok(200);
+    assert_eq!(list["data"][0]["actor"], "operator", "{list}");
+    world.tolerate(REFUSED);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn signals_in_a_row_end_with_the_last_file() {
     let mut world = World::start().await;
     for queue in ["101", "102"].repeat(10) {
