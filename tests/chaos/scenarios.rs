@@ -151,7 +151,13 @@ async fn bots_fail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_held_and_starved() {
-    let (mut rig, traffic, mut random) = busy("it_is_held_and_starved", "14", 9).await;
+    let mut rig = Rig::new("it_is_held_and_starved", "14").await;
+    let mut random = StdRng::seed_from_u64(rig.figures.seed);
+    // On a disk that takes its time.
+    if let Err(gone) = rig.start("store.before_commit=sleep:15@1").await {
+        panic!("the gateway did not start: {gone:?}");
+    }
+    let traffic = Traffic::start(&rig.shared, rig.figures.seed, 9);
     for _ in 0..options::rounds(3, 100) {
         weather::no_time(&mut rig, &mut random, Duration::from_millis(1500)).await;
     }
