@@ -164,7 +164,8 @@ impl<'a> Telling<'a> {
     }
 
     fn comes(&mut self, id: &str, wrote_at: Option<Timestamp>) {
-        if self.present.is_empty() && self.somebody_was {
+        let is_new = self.handover.progress.agents.get(id).is_none();
+        if self.present.is_empty() && self.somebody_was && is_new {
             self.is_transferred();
         }
         let found = wrote_at.map_or_else(|| self.found_at(), |at| at.as_millis().saturating_sub(1));

@@ -35,6 +35,8 @@ struct Beat {
     wait: Duration,
     /// Answers that 8x8 does not know it.
     unknown: u8,
+    /// Questions that came to nothing, one after the other.
+    failures: u32,
     /// Counted among those for which no event came in time.
     is_silent: bool,
 }
@@ -122,7 +124,7 @@ impl Pulse {
     /// Something was missed.
     pub(super) fn found(&self, now: Timestamp) -> Timestamp {
         self.with(|beat| {
-            beat.unknown = 0;
+            (beat.unknown, beat.failures) = (0, 0);
             beat.is_suspect = true;
             beat.wait = SOON;
             beat.next(now, SOON)
@@ -131,7 +133,7 @@ impl Pulse {
 
     pub(super) fn nothing(&self, now: Timestamp, usual: Duration) -> Timestamp {
         self.with(|beat| {
-            beat.unknown = 0;
+            (beat.unknown, beat.failures) = (0, 0);
             let doubled = beat.wait.saturating_mul(2);
             beat.wait = if !beat.heard {
                 beat.is_suspect = true;
@@ -153,8 +155,9 @@ impl Pulse {
     pub(super) fn failed(&self, now: Timestamp, usual: Duration, at_least: Duration) -> Timestamp {
         self.with(|beat| {
             let longest = usual.saturating_mul(LONGEST).max(AFTER_A_FAILURE);
-            beat.wait = beat.wait.saturating_mul(2).clamp(AFTER_A_FAILURE, longest);
-            let wait = beat.wait.max(at_least);
+            let doubled = AFTER_A_FAILURE.saturating_mul(1 << beat.failures.min(16));
+            beat.failures = beat.failures.saturating_add(1);
+            let wait = doubled.min(longest).max(at_least);
             beat.next(now, wait)
         })
     }

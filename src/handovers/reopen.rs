@@ -9,6 +9,7 @@ use crate::domain::Call;
 use crate::domain::CallId;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
+use crate::domain::EventType;
 use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::MessageId;
@@ -16,19 +17,30 @@ use crate::domain::MessagePart;
 use crate::domain::Reopening;
 use crate::domain::State;
 use crate::domain::Timestamp;
+use crate::domain::WebhookKind;
+use crate::domain::WebhookReceipt;
 use crate::domain::transition::Input;
 use crate::domain::transition::Refused;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
 use crate::handovers::Handovers;
 use crate::handovers::Key;
+use crate::handovers::apply::is_reopening;
 use crate::handovers::carry_out::Target;
+use crate::handovers::entry::Entry;
 use crate::handovers::problem;
 use crate::handovers::resolve::GIVE_UP;
 use crate::handovers::resolve::Presence;
+use crate::handovers::session_map::Slot;
 use crate::handovers::split;
 use crate::store::Opened;
 use crate::store::Reference;
+use crate::store::StoreError;
+use crate::webhook::Decoded;
+use crate::webhook::decode_kept;
+
+/// Of the handover before, from its beginning: more than a bot and a customer say.
+const EVENTS: usize = 1000;
 
 /// A valid request to reopen a handover.
 #[derive(Clone, Debug)]
@@ -153,6 +165,37 @@ impl Handovers {
             Presence::CouldNotTell => None,
         }
     }
+}
+
+impl Handovers {
+    /// What the customer of a conversation that is being reopened wrote, as 8x8 told it: none of it is ours in another shape.
+    pub(super) async fn customers_words(&self, slot: &Slot) -> Result<Vec<String>, StoreError> {
+        let handover = slot.handover.lock().await.clone();
+        let (Some(conversation), Some(before), true) = (
+            handover.progress.conversation.as_ref(),
+            handover.facts.reopened_from.as_ref(),
+            is_reopening(&handover),
+        ) else {
+            return Ok(Vec::new());
+        };
+        let kept = self.parts.store.unplaced(&handover.facts.account, conversation).await?;
+        let mut words: Vec<String> = kept.iter().filter_map(said).collect();
+        let page = self.parts.store.events(before, 0, EVENTS).await?;
+        let told = page.into_iter().flat_map(|page| page.events);
+        let told = told.filter(|event| event.kind == EventType::MessageCreated);
+        words.extend(told.filter_map(|event| Some(Entry::of_event(&event)?.0.text)));
+        Ok(words)
+    }
+}
+
+fn said(receipt: &WebhookReceipt) -> Option<String> {
+    let Decoded::Event(event) = decode_kept(receipt) else {
+        return None;
+    };
+    let WebhookKind::Message(said) = event.kind else {
+        return None;
+    };
+    Some(said.text)
 }
 
 /// The conversation of a handover that is over.

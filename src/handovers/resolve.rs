@@ -20,21 +20,16 @@ use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
 use crate::domain::State;
 use crate::domain::Timestamp;
-use crate::domain::WebhookKind;
-use crate::domain::WebhookReceipt;
 use crate::domain::transition::Answer;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
-use crate::handovers::apply::is_reopening;
 use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
 use crate::handovers::service::Along;
 use crate::handovers::session_map::Slot;
 use crate::handovers::split;
 use crate::store::StoreError;
-use crate::webhook::Decoded;
-use crate::webhook::decode_kept;
 
 /// What 8x8 took may show only after a while: an absence counts when it still holds this long after the call.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -100,24 +95,6 @@ impl Handovers {
             ours.extend(self.parts.store.messages(&from).await?);
         }
         Ok(ours)
-    }
-
-    /// What the customer writes while their conversation is being reopened, and 8x8 told: none of it is ours in another shape.
-    async fn customers_words(&self, slot: &Slot) -> Result<Vec<String>, StoreError> {
-        let (account, conversation) = {
-            let handover = slot.handover.lock().await;
-            let conversation = handover.progress.conversation.clone();
-            match conversation.filter(|_| is_reopening(&handover)) {
-                Some(conversation) => (handover.facts.account.clone(), conversation),
-                None => return Ok(Vec::new()),
-            }
-        };
-        let kept = self.parts.store.unplaced(&account, &conversation).await?;
-        let words = |receipt: &WebhookReceipt| match decode_kept(receipt) {
-            Decoded::Event(event) => text_of(event.kind),
-            Decoded::Verify | Decoded::Unreadable(_) => None,
-        };
-        Ok(kept.iter().filter_map(words).collect())
     }
 
     /// Starts looking for the conversation of a create whose answer never came.
@@ -338,14 +315,6 @@ fn judge_by_files(list: &NewestMessages, part: &MessagePart, from: Timestamp, kn
         Presence::Absent
     } else {
         Presence::CouldNotTell
-    }
-}
-
-fn text_of(kind: WebhookKind) -> Option<String> {
-    if let WebhookKind::Message(said) = kind {
-        Some(said.text)
-    } else {
-        None
     }
 }
 
