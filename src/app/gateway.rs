@@ -16,6 +16,7 @@ use crate::app::surface::Surface;
 use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::delivery::BacklogKeeper;
 use crate::delivery::DeliveryMetrics;
 use crate::delivery::Dispatcher;
 use crate::delivery::DispatcherParts;
@@ -83,14 +84,7 @@ impl Gateway {
         let bus = Bus::new(bots.keys().cloned());
         let (wake, look) = (Wake::new(), Arc::new(Notify::new()));
         let ephemerals = Ephemerals::new(wake.clone());
-        let dispatcher = Dispatcher::new(DispatcherParts {
-            store: store.clone(),
-            clock: clock.clone(),
-            settings: settings.delivery.clone(),
-            roster: Roster::new(build::deliveries(&settings)?, settings.outbound.clone()).map_err(BuildError::from)?,
-            ephemerals: ephemerals.clone(),
-            metrics: DeliveryMetrics::new(&mut registry),
-        });
+        let (dispatcher, backlog) = delivery(&settings, &store, &clock, &ephemerals, &mut registry)?;
         let key = store.link_key(rand::random()).await?;
         let links = AttachmentLinks::new(&key, settings.server.public_url.as_ref());
         let handovers = Handovers::new(Parts {
@@ -127,6 +121,8 @@ impl Gateway {
             drain_delay: settings.server.drain_delay,
             grace: settings.server.shutdown_grace,
         };
+        let stop = gateway.supervisor.stop_token();
+        gateway.supervisor.start("backlog", backlog.run(stop));
         gateway.run(&handovers, dispatcher, watch, settings.store.retention);
         gateway.listen(public, admin, routers, settings.server.max_connections);
         gateway.readiness.started();
@@ -216,6 +212,27 @@ impl Gateway {
             http::serve(admin, admin_router, limits(ADMIN_CONNECTIONS), metrics, stop()),
         );
     }
+}
+
+/// What delivers, and what keeps that which waits for it within bounds.
+fn delivery(
+    settings: &Settings,
+    store: &Arc<SqliteStore>,
+    clock: &Clock,
+    ephemerals: &Ephemerals,
+    registry: &mut Registry,
+) -> Result<(Dispatcher, BacklogKeeper), BuildError> {
+    let (store, clock, metrics) = (store.clone(), clock.clone(), DeliveryMetrics::new(registry));
+    let backlog = BacklogKeeper::new(store.clone(), clock.clone(), &settings.delivery, metrics.clone());
+    let dispatcher = Dispatcher::new(DispatcherParts {
+        store,
+        clock,
+        settings: settings.delivery.clone(),
+        roster: Roster::new(build::deliveries(settings)?, settings.outbound.clone())?,
+        ephemerals: ephemerals.clone(),
+        metrics,
+    });
+    Ok((dispatcher, backlog))
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -63,6 +63,7 @@ fn delivery(lines: &mut Lines, delivery: &DeliverySettings) {
     lines.time("delivery.lifecycle_deadline", delivery.lifecycle_deadline);
     lines.add("delivery.max_in_flight", delivery.max_in_flight);
     lines.add("delivery.max_in_flight_per_bot", delivery.max_in_flight_per_bot);
+    lines.add("delivery.backlog_per_bot", delivery.backlog_per_bot);
     lines.add("delivery.allow_http", delivery.allow_http);
     lines.list("delivery.allow_networks", &delivery.allow_networks);
 }

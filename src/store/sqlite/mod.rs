@@ -1,5 +1,6 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
+mod backlog;
 mod calls;
 mod checkpoint;
 mod claims;
@@ -7,6 +8,7 @@ mod commit;
 mod connection;
 mod error;
 mod files;
+mod give_up;
 mod grants;
 mod handovers;
 mod history;
@@ -15,6 +17,7 @@ mod inbox;
 mod lanes;
 mod log;
 mod messages;
+mod outages;
 mod own_keys;
 mod prune;
 mod readers;
