@@ -436,7 +436,7 @@ mod tests {
         let retries = lines.grant(START);
         assert_eq!(retries.len(), 4);
         fresh(&mut lines, "healthy", 30);
-        assert_eq!(granted(&mut lines).len(), 15, "all but the one that is kept free");
+        assert_eq!(granted(&mut lines).len(), 8, "as ever: no more than are free");
         lines.release(&retries[0].bot, &retries[0].target);
         let next = lines.grant(START);
         assert!(
@@ -544,8 +544,12 @@ mod tests {
         let mut all = 0;
         let back = away.plus(Duration::from_secs(20));
         while all < 9_000 {
-            now = lines.next_alarm().unwrap().max(now.plus(Duration::from_millis(1)));
-            for granted in lines.grant(now) {
+            let mut granted = lines.grant(now);
+            if granted.is_empty() {
+                now = lines.next_alarm().unwrap().max(now.plus(Duration::from_millis(1)));
+                granted = lines.grant(now);
+            }
+            for granted in granted {
                 let status = if now < back { 503 } else { 200 };
                 ends(&mut lines, &granted, status, (now, now));
                 if status == 200 {
@@ -558,10 +562,10 @@ mod tests {
         assert!(peak <= 100, "at most twice the usual rate: {each:?}");
         assert!(peak >= 80, "and near to that: {each:?}");
         while lines.turns().is_empty() {
-            now = lines.next_alarm().unwrap();
             for granted in lines.grant(now) {
                 ends(&mut lines, &granted, 200, (now, now));
             }
+            now = now.plus(Duration::from_millis(5));
         }
     }
 }

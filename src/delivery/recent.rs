@@ -2,6 +2,8 @@
 
 use crate::domain::Timestamp;
 
+const LEAST_AGE: u32 = 10;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Recent<const SECONDS: usize> {
     places: [Place; SECONDS],
@@ -50,12 +52,13 @@ impl<const SECONDS: usize> Recent<SECONDS> {
         sum
     }
 
-    /// The mean over the time that is looked at, or over the time since the first count while that is shorter.
+    /// The mean over the time that is looked at, or over the time since the first count while that is shorter; a few seconds
+    /// say little.
     pub(crate) fn per_second(&self, now: Timestamp) -> f64 {
         let Some(since) = self.since else { return 0.0 };
         let most = u32::try_from(SECONDS).unwrap_or(u32::MAX);
         let age = u32::try_from(now.as_seconds().saturating_sub(since).saturating_add(1)).unwrap_or(1);
-        f64::from(self.counted(now).all) / f64::from(age.clamp(1, most.max(1)))
+        f64::from(self.counted(now).all) / f64::from(age.clamp(LEAST_AGE.min(most), most))
     }
 
     fn add(&mut self, now: Timestamp, marks: u32) {
@@ -106,8 +109,8 @@ mod tests {
                 recent.count(at(second));
             }
         }
-        assert!((recent.per_second(at(4)) - 10.0).abs() < 1e-9);
-        assert!((recent.per_second(at(9)) - 5.0).abs() < 1e-9);
+        assert!((recent.per_second(at(4)) - 5.0).abs() < 1e-9);
+        assert!((recent.per_second(at(24)) - 2.0).abs() < 1e-9);
         assert!(recent.per_second(at(500)).abs() < f64::EPSILON);
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Book {
     /// Sequences whose rows cannot be read.
     pub(super) unreadable: HashSet<u64>,
     pub(super) given_up: Vec<u64>,
+    pub(super) reads_fail: bool,
+    pub(super) outages_fail: bool,
 }
 
 pub(super) struct Lane {
@@ -255,6 +257,9 @@ impl Store for FakeStore {
 
     async fn keep_outage(&self, outage: Outage) -> Result<(), StoreError> {
         let mut state = self.state();
+        if state.outages_fail {
+            return Err(StoreError::Full);
+        }
         state
             .outages
             .retain(|known| (&known.bot, known.since) != (&outage.bot, outage.since));
@@ -267,6 +272,9 @@ impl Store for FakeStore {
     }
 
     async fn webhook_of(&self, _: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        if self.state().reads_fail {
+            return Err(StoreError::Unavailable("outage".into()));
+        }
         Ok(self.state().webhooks.get(event_id).cloned())
     }
 

@@ -5,4 +5,5 @@ mod ephemeral;
 mod fake_bot;
 mod fake_store;
 mod lanes;
+mod outages;
 mod rig;

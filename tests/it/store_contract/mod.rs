@@ -1,6 +1,7 @@
 //! What `store/port.rs` promises, asked of every store there is, and of a model in memory that is plain enough to trust.
 
 mod attachments;
+mod backlogs;
 mod commits;
 mod files;
 mod fixtures;
