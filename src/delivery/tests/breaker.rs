@@ -80,39 +80,40 @@ impl Bench {
 
 #[test]
 fn ten_failures_in_a_row_open_it_unless_they_are_one_handovers_own() {
-    use Sign::Doubt;
-    use Sign::Health;
-    use Sign::Nothing;
-    use Sign::Trouble;
     let times = |count: usize, end: (Sign, usize)| vec![end; count];
     let table = [
-        ("nine", times(9, (Trouble, 0)), false),
-        ("ten, and it is the bot", times(10, (Trouble, 0)), true),
+        ("nine", times(9, (Sign::Trouble, 0)), false),
+        ("ten, and it is the bot", times(10, (Sign::Trouble, 0)), true),
         (
             "a success between",
-            [times(9, (Trouble, 0)), vec![(Health, 1)], times(9, (Trouble, 0))].concat(),
+            [
+                times(9, (Sign::Trouble, 0)),
+                vec![(Sign::Health, 1)],
+                times(9, (Sign::Trouble, 0)),
+            ]
+            .concat(),
             false,
         ),
-        ("a poison event", times(500, (Doubt, 0)), false),
+        ("a poison event", times(500, (Sign::Doubt, 0)), false),
         (
             "a poison event, and one failure elsewhere",
-            [times(100, (Doubt, 0)), vec![(Doubt, 1)]].concat(),
+            [times(100, (Sign::Doubt, 0)), vec![(Sign::Doubt, 1)]].concat(),
             false,
         ),
         (
             "a poison event, and others",
-            [times(100, (Doubt, 0)), times(3, (Doubt, 1))].concat(),
+            [times(100, (Sign::Doubt, 0)), times(3, (Sign::Doubt, 1))].concat(),
             true,
         ),
         (
             "ten of several handovers",
-            (0..10).map(|number| (Doubt, number)).collect(),
+            (0..10).map(|number| (Sign::Doubt, number)).collect(),
             true,
         ),
-        ("what says nothing", times(500, (Nothing, 0)), false),
+        ("what says nothing", times(500, (Sign::Nothing, 0)), false),
         (
             "stopped handovers among failures",
-            [times(9, (Trouble, 0)), times(50, (Nothing, 1))].concat(),
+            [times(9, (Sign::Trouble, 0)), times(50, (Sign::Nothing, 1))].concat(),
             false,
         ),
     ];
@@ -251,10 +252,7 @@ fn a_bot_that_is_back_is_called_once_then_twice_then_four_times_a_second_and_nev
     }
     let quiet = drain(0.0, 40);
     let peak = *quiet.iter().max().unwrap();
-    assert!(
-        (8..=10).contains(&peak),
-        "a bot that was not used to anything: {quiet:?}"
-    );
+    assert!((8..=10).contains(&peak), "one that was not used to anything: {quiet:?}");
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn what_waits_is_counted_for_each_bot(#[case] stand: Stand) {
         oldest_at: Some(at(5)),
         long_lanes: vec![(first.id().clone(), 5)],
     };
-    assert_eq!(store.backlog(ALL).await.unwrap(), [expected.clone()]);
+    assert_eq!(store.backlog(ALL).await.unwrap(), [expected]);
     let unweighed = BacklogAsked { weigh_from: 8, ..ALL };
     assert_eq!(store.backlog(unweighed).await.unwrap()[0].bytes, None);
     // Delivered, or stopped: it does not wait any more.
