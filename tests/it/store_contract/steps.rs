@@ -17,11 +17,19 @@ pub(crate) enum Step {
     Claim { which: u8 },
     ClaimAsides,
     Settle { which: u8, verdict: Verdict },
+    GiveUp { which: u8, what: What },
     Answer { key: u8 },
     Release { key: u8 },
     Prune,
     Wait(i64),
     Restart,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    Head,
+    OfLane(u64),
+    OfBot(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -71,11 +79,20 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => small().prop_map(|which| Step::Claim { which }),
         2 => Just(Step::ClaimAsides),
         8 => (small(), verdict()).prop_map(|(which, verdict)| Step::Settle { which, verdict }),
+        2 => (small(), what()).prop_map(|(which, what)| Step::GiveUp { which, what }),
         1 => (0..4_u8).prop_map(|key| Step::Answer { key }),
         1 => (0..4_u8).prop_map(|key| Step::Release { key }),
         1 => Just(Step::Prune),
         4 => (1..20_i64).prop_map(Step::Wait),
         1 => Just(Step::Restart),
+    ]
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        Just(What::Head),
+        (1..4_u64).prop_map(What::OfLane),
+        (1..4_u64).prop_map(What::OfBot),
     ]
 }
 

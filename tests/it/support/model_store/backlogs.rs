@@ -17,7 +17,10 @@ use crate::support::model_store::model::Tries;
 
 impl Model {
     pub(super) fn give_up(&mut self, given_up: &GivenUp, now: Timestamp) -> usize {
-        if let GivenUp::Unreadable(Target::Aside(event)) = given_up {
+        if let GivenUp::Unreadable(target @ Target::Aside(event)) = given_up {
+            if self.claims.contains_key(target) {
+                return 0;
+            }
             let is_it = |delivery: &&mut Delivery| delivery.event == *event && delivery.status == Status::Aside;
             let Some(delivery) = self.deliveries.iter_mut().find(is_it) else {
                 return 0;
