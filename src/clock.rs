@@ -164,7 +164,10 @@ mod tests {
     fn it_says_what_the_machine_says() {
         let mut steady = Steady::new(secs(7), START);
         for passed in [0, 1, 60, 3600] {
-            assert_eq!(steady.read(secs(7 + passed), START + secs(passed)), START + secs(passed));
+            assert_eq!(
+                steady.read(secs(7 + passed), START + secs(passed)),
+                START + secs(passed)
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -20,6 +21,7 @@ use crate::app::surface::Surface;
 use crate::attachment_links::AttachmentLinks;
 use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::delivery::BacklogKeeper;
 use crate::delivery::DeliveryMetrics;
 use crate::delivery::Dispatcher;
 use crate::delivery::DispatcherParts;
@@ -93,15 +95,7 @@ impl Gateway {
         let bus = Bus::new(in_force.bots.keys().cloned());
         let (wake, look, (reload, wishes)) = (Wake::new(), Arc::new(Notify::new()), ReloadWishes::new());
         let ephemerals = Ephemerals::new(wake.clone());
-        let roster = Roster::new(build::deliveries(&settings)?, settings.outbound.clone()).map_err(BuildError::from)?;
-        let dispatcher = Dispatcher::new(DispatcherParts {
-            store: store.clone(),
-            clock: clock.clone(),
-            settings: settings.delivery.clone(),
-            roster: roster.clone(),
-            ephemerals: ephemerals.clone(),
-            metrics: DeliveryMetrics::new(&mut registry),
-        });
+        let (dispatcher, backlog, roster) = delivery(&settings, &store, &clock, &ephemerals, &mut registry)?;
         let handovers = Handovers::new(Parts {
             store: store.clone(),
             tenants: Tenants::new(in_force.tenants.values().cloned(), in_force.bots.values().cloned()),
@@ -135,6 +129,8 @@ impl Gateway {
             running: Running::new(settings, in_force, surface, Replaceable { roster, watched, tls }),
             wishes: Some(wishes),
         };
+        let stop = gateway.supervisor.stop_token();
+        gateway.supervisor.start("backlog", backlog.run(stop));
         gateway.run(&handovers, dispatcher, watch);
         gateway.listen(public, admin);
         gateway.readiness.started();
@@ -258,6 +254,28 @@ fn open_store(settings: &Settings, clock: &Clock) -> Result<(Arc<SqliteStore>, R
 async fn links(store: &SqliteStore, settings: &Settings) -> Result<AttachmentLinks, StoreError> {
     let key = store.link_key(rand::random()).await?;
     Ok(AttachmentLinks::new(&key, settings.server.public_url.as_ref()))
+}
+
+/// What delivers, and what keeps that which waits for it within bounds.
+fn delivery(
+    settings: &Settings,
+    store: &Arc<SqliteStore>,
+    clock: &Clock,
+    ephemerals: &Ephemerals,
+    registry: &mut Registry,
+) -> Result<(Dispatcher, BacklogKeeper, Roster), BuildError> {
+    let (store, clock, metrics) = (store.clone(), clock.clone(), DeliveryMetrics::new(registry));
+    let backlog = BacklogKeeper::new(store.clone(), clock.clone(), &settings.delivery, metrics.clone());
+    let roster = Roster::new(build::deliveries(settings)?, settings.outbound.clone())?;
+    let dispatcher = Dispatcher::new(DispatcherParts {
+        store,
+        clock,
+        settings: settings.delivery.clone(),
+        roster: roster.clone(),
+        ephemerals: ephemerals.clone(),
+        metrics,
+    });
+    Ok((dispatcher, backlog, roster))
 }
 
 async fn bind(port: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

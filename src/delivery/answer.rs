@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::delivery::breaker::Sign;
 use crate::domain::Timestamp;
 
 /// A bot that asks for less than the first is called after it, one that asks for more than the second also.
@@ -33,6 +34,8 @@ pub(crate) enum Fault {
     Token,
     /// Our own fault: the event could not be put into a request.
     Unsendable,
+    /// What is to be passed on could not be read now.
+    Store,
 }
 
 impl Answer {
@@ -57,8 +60,22 @@ impl Answer {
     pub(crate) fn overloaded(self) -> bool {
         match self.fault {
             Some(Fault::Timeout | Fault::Dns | Fault::Connect | Fault::Tls | Fault::Cut | Fault::Token) => true,
-            Some(Fault::RefusedAddress | Fault::BadUrl | Fault::Unsendable) => false,
+            Some(Fault::RefusedAddress | Fault::BadUrl | Fault::Unsendable | Fault::Store) => false,
             None => matches!(self.status, Some(429 | 502..=504)),
+        }
+    }
+
+    /// What it says about the bot.
+    pub(crate) fn sign(self) -> Sign {
+        match self.fault {
+            Some(Fault::Dns | Fault::Connect | Fault::Tls | Fault::Token) => Sign::Trouble,
+            // A bot may hang or break off over one event.
+            Some(Fault::Timeout | Fault::Cut | Fault::RefusedAddress | Fault::BadUrl) => Sign::Doubt,
+            Some(Fault::Unsendable | Fault::Store) => Sign::Nothing,
+            None if self.accepted() => Sign::Health,
+            None if self.gone() => Sign::Nothing,
+            None if self.overloaded() => Sign::Trouble,
+            None => Sign::Doubt,
         }
     }
 }
@@ -76,6 +93,7 @@ impl Fault {
             Self::BadUrl => "bad-url",
             Self::Token => "token",
             Self::Unsendable => "unsendable",
+            Self::Store => "store",
         }
     }
 }
@@ -132,5 +150,43 @@ mod tests {
         assert!(!answer(302, None).accepted());
         assert!(answer(410, None).gone());
         assert!(answer(503, None).overloaded() && !answer(500, None).overloaded());
+    }
+
+    #[test]
+    fn an_answer_tells_a_bot_in_trouble_from_one_at_odds_with_an_event() {
+        let status = |status| Answer {
+            status: Some(status),
+            fault: None,
+            retry_after: None,
+        };
+        for (code, sign) in [
+            (200, Sign::Health),
+            (204, Sign::Health),
+            (410, Sign::Nothing),
+            (302, Sign::Doubt),
+            (400, Sign::Doubt),
+            (404, Sign::Doubt),
+            (500, Sign::Doubt),
+            (429, Sign::Trouble),
+            (502, Sign::Trouble),
+            (503, Sign::Trouble),
+            (504, Sign::Trouble),
+        ] {
+            assert_eq!(status(code).sign(), sign, "{code}");
+        }
+        for (fault, sign) in [
+            (Fault::Connect, Sign::Trouble),
+            (Fault::Dns, Sign::Trouble),
+            (Fault::Tls, Sign::Trouble),
+            (Fault::Token, Sign::Trouble),
+            (Fault::Timeout, Sign::Doubt),
+            (Fault::Cut, Sign::Doubt),
+            (Fault::RefusedAddress, Sign::Doubt),
+            (Fault::BadUrl, Sign::Doubt),
+            (Fault::Unsendable, Sign::Nothing),
+            (Fault::Store, Sign::Nothing),
+        ] {
+            assert_eq!(Answer::fault(fault).sign(), sign, "{fault:?}");
+        }
     }
 }

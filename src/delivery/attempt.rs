@@ -13,11 +13,13 @@ use crate::delivery::answer::Answer;
 use crate::delivery::answer::Fault;
 use crate::delivery::callback::Callback;
 use crate::delivery::ephemeral::Offer;
+use crate::delivery::outages::Outages;
 use crate::delivery::retry;
 use crate::delivery::retry::Place;
 use crate::delivery::retry::Tried;
 use crate::delivery::roster::Bot;
 use crate::domain::BotName;
+use crate::domain::HandoverId;
 use crate::domain::Marks;
 use crate::domain::Timestamp;
 use crate::store::Attempt;
@@ -25,6 +27,7 @@ use crate::store::Claimed;
 use crate::store::KeptWebhook;
 use crate::store::Settlement;
 use crate::store::Store;
+use crate::store::StoreError;
 use crate::store::Target;
 use crate::store::Verdict;
 
@@ -40,63 +43,68 @@ pub(crate) struct Means {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) bot: BotName,
+    pub(crate) handover: HandoverId,
     pub(crate) answer: Answer,
-    pub(crate) left: Left,
+    pub(crate) started_at: Timestamp,
+    pub(crate) over_at: Timestamp,
+    pub(crate) what: What,
 }
 
-/// What an attempt leaves to be done.
+/// What was tried.
 #[derive(Debug)]
-pub(crate) enum Left {
-    Settle(Settlement),
-    /// It was an ephemeral event, of which nothing is written down.
-    Nothing(Target),
+pub(crate) enum What {
+    Logged(Box<Claimed>),
+    /// Of an ephemeral event nothing is written down.
+    Ephemeral(Target),
+}
+
+impl Ended {
+    pub(crate) fn target(&self) -> &Target {
+        match &self.what {
+            What::Logged(claimed) => &claimed.target,
+            What::Ephemeral(target) => target,
+        }
+    }
 }
 
 /// Tries a claimed event.
 pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> Ended {
-    let place = match claimed.target {
-        Target::Lane(_) => Place::Head,
-        Target::Aside(_) if claimed.replay => Place::Replay,
-        Target::Aside(_) => Place::Aside,
-    };
     let started_at = means.clock.now();
-    let webhook = webhook(&claimed, &means).await;
+    // Whatever goes wrong in here, the claim must come back: its lane would wait for it.
+    let tried = AssertUnwindSafe(post(&claimed, &bot, &means)).catch_unwind().await;
+    Ended {
+        bot: claimed.context.bot.clone(),
+        handover: claimed.context.handover.clone(),
+        answer: tried.unwrap_or_else(|_panic| Answer::fault(Fault::Unsendable)),
+        started_at,
+        over_at: means.clock.now(),
+        what: What::Logged(Box::new(claimed)),
+    }
+}
+
+async fn post(claimed: &Claimed, bot: &Bot, means: &Means) -> Answer {
+    let Ok(webhook) = webhook(claimed, means).await else {
+        return Answer::fault(Fault::Store);
+    };
     let callback = Callback {
         event: &claimed.event,
         context: &claimed.context,
         marks: Marks {
-            late: place != Place::Head,
+            late: place(claimed) != Place::Head,
         },
         attempt: claimed.attempts.saturating_add(1),
         replay: claimed.replay,
         webhook: webhook.as_ref(),
     };
     failpoint!("delivery.before_send");
-    let answer = bounded(&callback, &bot, claimed.callback_url.as_deref(), &means).await;
+    let answer = bounded(&callback, bot, claimed.callback_url.as_deref(), means).await;
     failpoint!("delivery.after_send");
-    let now = means.clock.now();
-    let tried = Tried {
-        attempt: callback.attempt,
-        first_at: claimed.first_attempt_at.unwrap_or(started_at),
-        class: claimed.event.kind.class(),
-        place,
-    };
-    let verdict = retry::judge(answer, &tried, &means.settings, now, rand::random());
-    tell(&claimed, &tried, answer, &verdict, now);
-    let attempt = Attempt {
-        number: tried.attempt,
-        started_at,
-        took_millis: u32::try_from(now.since(started_at).as_millis()).unwrap_or(u32::MAX),
-        status: answer.status,
-        error: answer.fault.map(Fault::as_str),
-    };
-    let bot = claimed.context.bot.clone();
-    let left = Left::Settle(settlement(claimed, verdict, Some(attempt), now));
-    Ended { bot, answer, left }
+    answer
 }
 
 /// Tries an ephemeral event, once.
 pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) -> Ended {
+    let started_at = means.clock.now();
     let callback = Callback {
         event: &offer.event,
         context: &offer.context,
@@ -108,8 +116,47 @@ pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) ->
     let answer = bounded(&callback, &bot, offer.callback_url.as_deref(), &means).await;
     Ended {
         bot: offer.context.bot,
+        handover: offer.context.handover.clone(),
         answer,
-        left: Left::Nothing(Target::Lane(offer.context.handover)),
+        started_at,
+        over_at: means.clock.now(),
+        what: What::Ephemeral(Target::Lane(offer.context.handover)),
+    }
+}
+
+/// What is to be written down about an attempt; `outages` knows of this one already.
+pub(crate) fn concluded(
+    claimed: Claimed,
+    answer: Answer,
+    (started_at, ended_at): (Timestamp, Timestamp),
+    outages: &Outages,
+    settings: &DeliverySettings,
+) -> Settlement {
+    let first_at = claimed.first_attempt_at.unwrap_or(started_at);
+    let tried = Tried {
+        attempt: claimed.attempts.saturating_add(1),
+        first_at,
+        class: claimed.event.kind.class(),
+        place: place(&claimed),
+        away: outages.away(&claimed.context.bot, first_at, ended_at),
+    };
+    let verdict = retry::judge(answer, &tried, settings, ended_at, rand::random());
+    tell(&claimed, &tried, answer, &verdict, ended_at);
+    let attempt = Attempt {
+        number: tried.attempt,
+        started_at,
+        took_millis: u32::try_from(ended_at.since(started_at).as_millis()).unwrap_or(u32::MAX),
+        status: answer.status,
+        error: answer.fault.map(Fault::as_str),
+    };
+    settlement(claimed, verdict, Some(attempt), ended_at)
+}
+
+fn place(claimed: &Claimed) -> Place {
+    match claimed.target {
+        Target::Lane(_) => Place::Head,
+        Target::Aside(_) if claimed.replay => Place::Replay,
+        Target::Aside(_) => Place::Aside,
     }
 }
 
@@ -126,7 +173,7 @@ pub(crate) fn settlement(claimed: Claimed, verdict: Verdict, attempt: Option<Att
 }
 
 /// What an event stands for that is passed on as it came. Without it nothing can be sent, and the attempt fails.
-async fn webhook(claimed: &Claimed, means: &Means) -> Option<KeptWebhook> {
+async fn webhook(claimed: &Claimed, means: &Means) -> Result<Option<KeptWebhook>, StoreError> {
     #[derive(Deserialize)]
     struct Passed {
         source: PassedSource,
@@ -137,11 +184,17 @@ async fn webhook(claimed: &Claimed, means: &Means) -> Option<KeptWebhook> {
         event_id: String,
     }
     if !claimed.event.kind.is_webhook() {
-        return None;
+        return Ok(None);
     }
-    let passed: Passed = serde_json::from_str(claimed.event.extra.as_str()).ok()?;
+    let Ok(passed) = serde_json::from_str::<Passed>(claimed.event.extra.as_str()) else {
+        return Ok(None);
+    };
     let (handover, id) = (&claimed.context.handover, &passed.source.event_id);
-    means.store.webhook_of(handover, id).await.ok().flatten()
+    match means.store.webhook_of(handover, id).await {
+        // It will not be better later.
+        Err(StoreError::Inconsistent { .. }) => Ok(None),
+        read => read,
+    }
 }
 
 /// The attempt, cut off when it takes too long. One that panics ends like one that could not be sent.

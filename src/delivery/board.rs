@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::delivery::answer::Answer;
+use crate::delivery::breaker::Call;
+use crate::delivery::breaker::Turn;
 use crate::delivery::ephemeral::Offer;
 use crate::delivery::lanes::Lanes;
 use crate::delivery::lanes::Next;
 use crate::delivery::lanes::Then;
 use crate::delivery::lines::Granted;
+use crate::delivery::lines::Kind;
 use crate::delivery::lines::Lines;
 use crate::delivery::roster::Bots;
 use crate::domain::BotName;
@@ -73,33 +76,45 @@ impl Board {
     }
 
     pub(crate) fn next_alarm(&self) -> Option<Timestamp> {
-        self.lanes.next_alarm()
+        [self.lanes.next_alarm(), self.lines.next_alarm()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The bot was away when the process before this one ended.
+    pub(crate) fn restore(&mut self, bot: &BotName, since: Timestamp, usual: f64, now: Timestamp) {
+        self.lines.restore(bot, since, usual, now);
     }
 
     /// Something was logged.
-    pub(crate) fn wake(&mut self, bots: &Bots, bot: &BotName, target: Target) {
-        if self.knows(bots, bot, &target) && self.lanes.wake(&target) {
-            self.lines.push(bot, target);
+    pub(crate) fn wake(&mut self, bots: &Bots, bot: &BotName, target: Target, now: Timestamp) {
+        if !self.knows(bots, bot, &target) {
+            return;
+        }
+        self.lines.arrived(bot, now);
+        if self.lanes.wake(&target) {
+            self.lines.push(bot, target, Kind::Fresh);
         }
     }
 
     /// The store has something that is due, or will be.
     pub(crate) fn found(&mut self, bots: &Bots, due: Due, now: Timestamp) {
         if self.knows(bots, &due.bot, &due.target) && self.lanes.due(&due.bot, &due.target, due.at, now) {
-            self.lines.push(&due.bot, due.target);
+            self.lines.push(&due.bot, due.target, Kind::Fresh);
         }
     }
 
     /// Lines up what has waited long enough.
     pub(crate) fn ring(&mut self, now: Timestamp) {
         for (bot, target) in self.lanes.ring(now) {
-            self.lines.push(&bot, target);
+            self.lines.push(&bot, target, Kind::Retry);
         }
     }
 
     /// What is to be claimed now.
-    pub(crate) fn grant(&mut self) -> Vec<Granted> {
-        let granted = self.lines.grant();
+    pub(crate) fn grant(&mut self, now: Timestamp) -> Vec<Granted> {
+        let granted = self.lines.grant(now);
         for granted in &granted {
             self.lanes.hold(&granted.target);
         }
@@ -107,27 +122,44 @@ impl Board {
     }
 
     /// The claim could not be made.
-    pub(crate) fn take_back(&mut self, granted: Granted) {
-        self.lines.release(&granted.bot);
+    pub(crate) fn take_back(&mut self, granted: Granted, now: Timestamp) {
         self.lanes.unhold(&granted.target);
-        self.lines.push(&granted.bot, granted.target);
+        self.lines.take_back(granted, now);
     }
 
     /// There was nothing to claim.
-    pub(crate) fn missed(&mut self, granted: Granted) -> Option<Box<Offer>> {
-        self.lines.release(&granted.bot);
+    pub(crate) fn missed(&mut self, granted: Granted, now: Timestamp) -> Option<Box<Offer>> {
+        self.lines.withdraw(&granted.bot, &granted.target, now);
         self.ended(&granted.bot, granted.target, Next::Nothing)
     }
 
+    /// What there was could not be read, and is looked at again.
+    pub(crate) fn unreadable(&mut self, granted: Granted, now: Timestamp, again: Timestamp) {
+        self.lines.withdraw(&granted.bot, &granted.target, now);
+        let dropped = self.ended(&granted.bot, granted.target, Next::NotBefore(again));
+        // An ephemeral event does not wait.
+        drop(dropped);
+    }
+
     /// A claimed event ends without a call.
-    pub(crate) fn spared(&mut self, bot: &BotName) {
-        self.lines.release(bot);
+    pub(crate) fn spared(&mut self, bot: &BotName, target: &Target, now: Timestamp) {
+        self.lines.withdraw(bot, target, now);
     }
 
     /// The bot answered, or did not.
-    pub(crate) fn answered(&mut self, bot: &BotName, answer: Answer) {
-        self.lines.learn(bot, answer);
-        self.lines.release(bot);
+    pub(crate) fn answered(&mut self, bot: &BotName, target: &Target, answer: Answer, call: &Call<'_>) {
+        self.lines.learn(bot, answer, call);
+        self.lines.release(bot, target);
+    }
+
+    /// Outages that began or ended since this was asked last, each with the rate its bot was used to.
+    pub(crate) fn turns(&mut self) -> Vec<(BotName, Turn, f64)> {
+        let turns = self.lines.turns();
+        let with_usual = |(bot, turn)| {
+            let usual = self.lines.usual(&bot);
+            (bot, turn, usual)
+        };
+        turns.into_iter().map(with_usual).collect()
     }
 
     /// A settlement is in the store. An ephemeral event is handed out when it may go now; it has its slot.
@@ -155,7 +187,7 @@ impl Board {
     fn ended(&mut self, bot: &BotName, target: Target, next: Next) -> Option<Box<Offer>> {
         match self.lanes.ended(bot, target.clone(), next) {
             Then::StandInLine => {
-                self.lines.push(bot, target);
+                self.lines.push(bot, target, Kind::Fresh);
                 None
             }
             Then::Rest => None,

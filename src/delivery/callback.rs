@@ -192,14 +192,12 @@ pub(super) fn fault_of(error: &reqwest::Error) -> Fault {
         source = cause.source();
     }
     if error.is_connect() {
-        return found.unwrap_or(if error.is_timeout() {
-            Fault::Timeout
-        } else {
-            Fault::Connect
-        });
+        // Also where nothing answers at all: a bot that hangs over an event is another thing.
+        return found.unwrap_or(Fault::Connect);
     }
     if error.is_builder() {
-        Fault::Unsendable
+        // The rest of the request is known to be good.
+        Fault::BadUrl
     } else if error.is_timeout() {
         Fault::Timeout
     } else {

@@ -24,26 +24,35 @@ pub(crate) async fn settle(store: &dyn Store, settlements: Vec<Settlement>) -> R
     store.settle(settlements).await
 }
 
-pub(crate) async fn claim(store: &dyn Store, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
+/// What could be claimed, and what could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) claimed: Vec<Claimed>,
+    pub(crate) unreadable: Vec<(Target, StoreError)>,
+}
+
+pub(crate) async fn claim(store: &dyn Store, targets: Vec<Target>, now: Timestamp) -> Result<Taken, StoreError> {
     if targets.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Taken::default());
     }
     match store.claim(targets.clone(), now).await {
+        Ok(claimed) => Ok(Taken {
+            claimed,
+            unreadable: Vec::new(),
+        }),
         Err(StoreError::Inconsistent { .. }) => claim_one_by_one(store, targets, now).await,
-        claimed => claimed,
+        Err(error) => Err(error),
     }
 }
 
 /// A row that cannot be read must not hold up the lanes beside it.
-async fn claim_one_by_one(store: &dyn Store, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
-    let mut all = Vec::new();
+async fn claim_one_by_one(store: &dyn Store, targets: Vec<Target>, now: Timestamp) -> Result<Taken, StoreError> {
+    let mut all = Taken::default();
     for target in targets {
-        match store.claim(vec![target], now).await {
-            Ok(claimed) => all.extend(claimed),
-            Err(error @ StoreError::Inconsistent { .. }) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "an event cannot be delivered");
-            }
-            Err(error) if all.is_empty() => return Err(error),
+        match store.claim(vec![target.clone()], now).await {
+            Ok(claimed) => all.claimed.extend(claimed),
+            Err(error @ StoreError::Inconsistent { .. }) => all.unreadable.push((target, error)),
+            Err(error) if all.claimed.is_empty() => return Err(error),
             // What was claimed already must be tried; the next claim meets the same error.
             Err(_) => return Ok(all),
         }

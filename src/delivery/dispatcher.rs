@@ -6,6 +6,7 @@
 //! * Nothing but the store decides what is due. What is held in memory says where to look first; the store is asked at the
 //!   start and from then on regularly, so that a lost wake-up delays an event and no more.
 //! * Settlements the store could not take are kept and offered again; until it takes them nothing new is claimed.
+//! * When a bot's outage begins is known before the attempt that showed it is judged, so that nothing is given up for it.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -23,14 +24,20 @@ use crate::delivery::Ephemerals;
 use crate::delivery::Roster;
 use crate::delivery::attempt;
 use crate::delivery::attempt::Ended;
-use crate::delivery::attempt::Left;
 use crate::delivery::attempt::Means;
+use crate::delivery::attempt::What;
 use crate::delivery::board::Board;
+use crate::delivery::breaker::Call;
+use crate::delivery::breaker::Sign;
 use crate::delivery::claims;
+use crate::delivery::claims::Taken;
 use crate::delivery::ephemeral::Offer;
 use crate::delivery::finish;
 use crate::delivery::lanes::Next;
 use crate::delivery::lines::Granted;
+use crate::delivery::outages::Outages;
+use crate::delivery::poison;
+use crate::delivery::poison::Poison;
 use crate::delivery::roster::Bots;
 use crate::delivery::survey::Survey;
 use crate::domain::BotName;
@@ -63,6 +70,9 @@ pub struct Dispatcher {
     means: Means,
     board: Board,
     survey: Survey,
+    /// `None` until the store was asked which bots were away.
+    outages: Option<Outages>,
+    poison: Poison,
     attempts: JoinSet<Ended>,
     /// Ended claims the store does not know of yet.
     unsettled: Vec<(BotName, Settlement)>,
@@ -89,6 +99,8 @@ impl Dispatcher {
             metrics: parts.metrics,
             board: Board::new(settings.max_in_flight, settings.max_in_flight_per_bot),
             survey: Survey::new(parts.clock.now()),
+            outages: None,
+            poison: Poison::default(),
             means: Means {
                 clock: parts.clock,
                 settings,
@@ -139,7 +151,7 @@ impl Dispatcher {
             }
         }
         let unsettled = self.unsettled.into_iter().map(|(_, settlement)| settlement).collect();
-        finish::finish(&*self.store, &self.means.clock, self.attempts, unsettled).await;
+        finish::finish(&self.means, self.attempts, unsettled, self.outages.unwrap_or_default()).await;
     }
 
     /// Does what there is to do now. When all that is left is under way, waits for some of it to end.
@@ -148,9 +160,12 @@ impl Dispatcher {
         while let Some(ended) = self.attempts.try_join_next() {
             self.end(ended);
         }
-        let granted = if self.refused { Vec::new() } else { self.board.grant() };
+        let now = self.means.clock.now();
+        let holds = self.refused || self.outages.is_none();
+        let granted = if holds { Vec::new() } else { self.board.grant(now) };
+        let kept = self.keep(now).await;
         if granted.is_empty() && self.unsettled.is_empty() {
-            looked?;
+            looked.and(kept)?;
             return Ok(self.wait().await);
         }
         let store = Arc::clone(&self.store);
@@ -160,25 +175,37 @@ impl Dispatcher {
             .map(|(_, settlement)| settlement.clone())
             .collect();
         let targets = granted.iter().map(|granted| granted.target.clone()).collect();
-        let now = self.means.clock.now();
         let (settled, claimed) = tokio::join!(
             claims::settle(&*store, settlements),
             claims::claim(&*store, targets, now)
         );
         let claimed = self.take_claims(granted, claimed);
         self.take_settled(settled)?;
-        claimed.and(looked).map(|()| Progress::Worked)
+        claimed.and(looked).and(kept).map(|()| Progress::Worked)
+    }
+
+    /// Writes down what is rare: outages, and events that cannot be read.
+    async fn keep(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.take_turns(now);
+        if let Some(outages) = &mut self.outages {
+            outages.write(&*self.store).await?;
+        }
+        self.poison.set_aside(&*self.store, &self.metrics, now).await
     }
 
     /// Learns what is new: offers first, so that whatever was logged before one of them is known when it is looked at.
     async fn look(&mut self) -> Result<(), StoreError> {
         let offers = self.ephemerals.take();
         let bots = self.roster.current();
-        for (handover, bot) in self.ephemerals.wake().take() {
-            self.board.wake(&bots, &bot, Target::Lane(handover));
-        }
         let now = self.means.clock.now();
+        for (handover, bot) in self.ephemerals.wake().take() {
+            self.board.wake(&bots, &bot, Target::Lane(handover), now);
+        }
         self.board.ring(now);
+        if self.outages.is_none() {
+            let outages = Outages::restored(&*self.store, &mut self.board, &self.metrics, now);
+            self.outages = Some(outages.await?);
+        }
         if now >= self.survey.next_at() {
             self.survey.ask(&*self.store, &mut self.board, &bots, now).await?;
         }
@@ -191,6 +218,13 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// Tells of outages that began or ended, each once.
+    fn take_turns(&mut self, now: Timestamp) {
+        if let Some(outages) = &mut self.outages {
+            outages.take(self.board.turns(), &self.metrics, now);
+        }
     }
 
     /// Waits for an attempt to end or something new to show.
@@ -213,33 +247,30 @@ impl Dispatcher {
     }
 
     /// Starts what was claimed, and takes note of what was not.
-    fn take_claims(
-        &mut self,
-        granted: Vec<Granted>,
-        claimed: Result<Vec<Claimed>, StoreError>,
-    ) -> Result<(), StoreError> {
-        let claimed = match claimed {
-            Ok(claimed) => claimed,
+    fn take_claims(&mut self, granted: Vec<Granted>, taken: Result<Taken, StoreError>) -> Result<(), StoreError> {
+        let now = self.means.clock.now();
+        let Taken { claimed, unreadable } = match taken {
+            Ok(taken) => taken,
             Err(error) => {
                 for granted in granted {
-                    self.board.take_back(granted);
+                    self.board.take_back(granted, now);
                 }
                 return Err(error);
             }
         };
         let bots = self.roster.current();
-        let mut claims: HashMap<Target, Claimed> = claimed
-            .into_iter()
-            .map(|claimed| (claimed.target.clone(), claimed))
-            .collect();
+        let by_target = |claimed: Claimed| (claimed.target.clone(), claimed);
+        let mut claims: HashMap<Target, Claimed> = claimed.into_iter().map(by_target).collect();
+        let mut unreadable: HashMap<Target, StoreError> = unreadable.into_iter().collect();
         for granted in granted {
-            match claims.remove(&granted.target) {
-                Some(claimed) => self.start(&bots, claimed),
-                None => {
-                    if let Some(offer) = self.board.missed(granted) {
-                        self.send(&bots, offer);
-                    }
-                }
+            if let Some(claimed) = claims.remove(&granted.target) {
+                self.poison.read(&granted.target);
+                self.start(&bots, claimed);
+            } else if let Some(error) = unreadable.remove(&granted.target) {
+                self.poison.met(granted.target.clone(), error);
+                self.board.unreadable(granted, now, now.plus(poison::AGAIN));
+            } else if let Some(offer) = self.board.missed(granted, now) {
+                self.send(&bots, offer);
             }
         }
         Ok(())
@@ -270,9 +301,9 @@ impl Dispatcher {
 
     /// Ends a claim without a call.
     fn spare(&mut self, claimed: Claimed, verdict: Verdict) {
-        let bot = claimed.context.bot.clone();
-        self.board.spared(&bot);
-        let settlement = attempt::settlement(claimed, verdict, None, self.means.clock.now());
+        let (bot, now) = (claimed.context.bot.clone(), self.means.clock.now());
+        self.board.spared(&bot, &claimed.target, now);
+        let settlement = attempt::settlement(claimed, verdict, None, now);
         self.unsettled.push((bot, settlement));
     }
 
@@ -287,10 +318,9 @@ impl Dispatcher {
             self.attempts
                 .spawn(attempt::ephemeral(offer, Arc::clone(bot), self.means.clone()));
         } else {
-            self.board.spared(&offer.context.bot);
-            let next = self
-                .board
-                .passed(&offer.context.bot, Target::Lane(offer.context.handover));
+            let (bot, target) = (&offer.context.bot, Target::Lane(offer.context.handover.clone()));
+            self.board.spared(bot, &target, self.means.clock.now());
+            let next = self.board.passed(bot, target);
             // It was held for no time, in which nothing can have been offered.
             drop(next);
         }
@@ -298,7 +328,7 @@ impl Dispatcher {
 
     /// An attempt is over: its slot is free at once, its lane when the settlement is in the store.
     fn end(&mut self, ended: Result<Ended, JoinError>) {
-        let Ended { bot, answer, left } = match ended {
+        let ended = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 // Its claim stays with this process, so the lane rests until the next one.
@@ -306,15 +336,34 @@ impl Dispatcher {
                 return;
             }
         };
+        let (answer, now) = (ended.answer, self.means.clock.now());
+        let sign = match (&ended.what, answer.sign()) {
+            // A bot may want nothing of a kind of event that is no matter of its work.
+            (What::Ephemeral(_), Sign::Doubt) => Sign::Nothing,
+            (What::Ephemeral(_) | What::Logged(_), sign) => sign,
+        };
+        let call = Call {
+            sign,
+            handover: &ended.handover,
+            started_at: ended.started_at,
+            ended_at: now,
+            retry_after: answer.retry_after,
+        };
         self.metrics.ended(answer);
-        self.board.answered(&bot, answer);
-        match left {
-            Left::Settle(settlement) => {
+        self.board.answered(&ended.bot, ended.target(), answer, &call);
+        self.take_turns(now);
+        match ended.what {
+            What::Logged(claimed) => {
+                let times = (ended.started_at, ended.over_at);
+                // Nothing is claimed before they are known.
+                let none = Outages::default();
+                let outages = self.outages.as_ref().unwrap_or(&none);
+                let settlement = attempt::concluded(*claimed, answer, times, outages, &self.means.settings);
                 failpoint!("delivery.before_settle");
-                self.unsettled.push((bot, settlement));
+                self.unsettled.push((ended.bot, settlement));
             }
-            Left::Nothing(target) => {
-                if let Some(offer) = self.board.passed(&bot, target) {
+            What::Ephemeral(target) => {
+                if let Some(offer) = self.board.passed(&ended.bot, target) {
                     self.send(&self.roster.current(), offer);
                 }
             }

@@ -2,32 +2,44 @@
 
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::delivery::attempt;
 use crate::delivery::attempt::Ended;
-use crate::delivery::attempt::Left;
+use crate::delivery::attempt::Means;
+use crate::delivery::attempt::What;
 use crate::delivery::claims;
+use crate::delivery::outages::Outages;
 use crate::store::Settlement;
-use crate::store::Store;
 
 /// So often the last settlements are offered to a failing store.
 const TRIES: u32 = 4;
 
 pub(crate) async fn finish(
-    store: &dyn Store,
-    clock: &Clock,
+    means: &Means,
     mut attempts: JoinSet<Ended>,
     mut unsettled: Vec<Settlement>,
+    mut outages: Outages,
 ) {
+    let (store, clock) = (&*means.store, &means.clock);
+    if let Err(error) = outages.write(store).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "an outage of a bot could not be written down"
+        );
+    }
     let mut failures = 0;
     while !(attempts.is_empty() && unsettled.is_empty()) {
         let mut next = attempts.join_next().await;
         while let Some(ended) = next {
             if let Ok(Ended {
-                left: Left::Settle(settlement),
+                answer,
+                started_at,
+                over_at,
+                what: What::Logged(claimed),
                 ..
             }) = ended
             {
-                unsettled.push(settlement);
+                let times = (started_at, over_at);
+                unsettled.push(attempt::concluded(*claimed, answer, times, &outages, &means.settings));
             }
             next = attempts.try_join_next();
         }

@@ -1,6 +1,7 @@
 //! What delivery counts. No bot, URL or text of others becomes a label.
 
 use std::fmt;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::EncodeLabelValue;
@@ -19,6 +20,10 @@ pub struct DeliveryMetrics {
     in_flight: Gauge,
     failed: Counter,
     replays: Counter,
+    breakers_open: Gauge,
+    waiting: Gauge,
+    oldest_seconds: Gauge,
+    over_quota: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +59,26 @@ impl DeliveryMetrics {
             "Callbacks made because somebody asked for an event again",
             metrics.replays.clone(),
         );
+        registry.register(
+            "delivery_breakers_open",
+            "Bots that fail and are tried with one call at a time, or have not caught up since",
+            metrics.breakers_open.clone(),
+        );
+        registry.register(
+            "delivery_waiting",
+            "Events that wait to be delivered, counted about once a second",
+            metrics.waiting.clone(),
+        );
+        registry.register(
+            "delivery_oldest_seconds",
+            "Age of the oldest event that waits to be delivered, 0 when none does",
+            metrics.oldest_seconds.clone(),
+        );
+        registry.register(
+            "delivery_over_quota",
+            "Events that became failed deliveries because more waited than a quota allows",
+            metrics.over_quota.clone(),
+        );
         metrics
     }
 
@@ -77,6 +102,26 @@ impl DeliveryMetrics {
 
     pub(crate) fn failed(&self) {
         self.failed.inc();
+    }
+
+    pub(crate) fn breaker_opened(&self) {
+        self.breakers_open.inc();
+    }
+
+    pub(crate) fn breaker_closed(&self) {
+        self.breakers_open.dec();
+    }
+
+    pub(crate) fn waiting(&self, events: u64, oldest: Duration) {
+        self.waiting.set(i64::try_from(events).unwrap_or(i64::MAX));
+        self.oldest_seconds
+            .set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn gave_up_for_quota(&self, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.failed.inc_by(events);
+        self.over_quota.inc_by(events);
     }
 }
 
@@ -104,13 +149,20 @@ mod tests {
         metrics.ended(Answer::fault(Fault::Timeout));
         metrics.failed();
         metrics.replayed();
+        metrics.breaker_opened();
+        metrics.waiting(7, Duration::from_millis(90_500));
+        metrics.gave_up_for_quota(2);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "delivery_attempts_total{outcome=\"silent\"} 1",
             "delivery_in_flight 0",
-            "delivery_failed_total 1",
+            "delivery_failed_total 3",
             "delivery_replays_total 1",
+            "delivery_breakers_open 1",
+            "delivery_waiting 7",
+            "delivery_oldest_seconds 90",
+            "delivery_over_quota_total 2",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -2,8 +2,10 @@
 
 mod answer;
 mod attempt;
+mod backlog;
 mod board;
 mod bot;
+mod breaker;
 mod callback;
 mod callback_auth;
 mod claims;
@@ -13,7 +15,10 @@ mod finish;
 mod lanes;
 mod lines;
 mod metrics;
+mod outages;
+mod poison;
 mod probe;
+mod recent;
 mod retry;
 mod roster;
 mod settings;
@@ -23,6 +28,7 @@ mod survey;
 mod tests;
 mod wake;
 
+pub use backlog::BacklogKeeper;
 pub use bot::BotDelivery;
 pub use bot::CallbackAuth;
 pub use bot::CallbackFormat;

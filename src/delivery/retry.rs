@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::delivery::DeliverySettings;
 use crate::delivery::answer::Answer;
+use crate::delivery::answer::Fault;
+use crate::delivery::outages::Away;
 use crate::domain::EventClass;
 use crate::domain::Timestamp;
 use crate::store::Verdict;
@@ -19,6 +21,9 @@ const WAITS: [Duration; 7] = [
     Duration::from_secs(30),
 ];
 
+/// An event that cannot be put into a request is given up after so many tries: it will not be better later.
+const UNSENDABLE: u32 = 3;
+
 /// Which attempt at which event the answer is to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tried {
@@ -27,6 +32,8 @@ pub(crate) struct Tried {
     pub(crate) first_at: Timestamp,
     pub(crate) class: EventClass,
     pub(crate) place: Place,
+    /// For how long the clocks stood still since the first attempt, because the bot was away.
+    pub(crate) away: Away,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +65,15 @@ pub(crate) fn judge(
         };
     }
     let next = now.plus(answer.retry_after.unwrap_or_else(|| wait(tried.attempt, jitter)));
-    let lifecycle_deadline = tried.first_at.plus(settings.lifecycle_deadline);
-    let head_deadline = tried.first_at.plus(settings.head_deadline);
+    if answer.fault == Some(Fault::Unsendable) && tried.attempt >= UNSENDABLE {
+        return Verdict::Failed { reason: "unsendable" };
+    }
+    if tried.away.now {
+        return Verdict::Again { at: next };
+    }
+    let first_at = tried.first_at.plus(tried.away.so_far);
+    let lifecycle_deadline = first_at.plus(settings.lifecycle_deadline);
+    let head_deadline = first_at.plus(settings.head_deadline);
     match (tried.place, tried.class) {
         (Place::Head | Place::Replay, _) if now < head_deadline => Verdict::Again {
             at: next.min(head_deadline),
@@ -87,7 +101,6 @@ fn wait(attempt: u32, jitter: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::answer::Fault;
 
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const MIDDLE: f64 = 0.5;
@@ -106,6 +119,7 @@ mod tests {
             first_at: START,
             class,
             place,
+            away: Away::default(),
         }
     }
 
@@ -220,5 +234,44 @@ mod tests {
         assert!(matches!(after(status(500), &aside, day), Verdict::Failed { .. }));
         let forgotten = tried(2, EventClass::Lifecycle, Place::Head);
         assert!(matches!(after(status(500), &forgotten, day), Verdict::Failed { .. }));
+    }
+    #[test]
+    fn while_its_bot_is_away_nothing_is_given_up_and_afterwards_that_time_does_not_count() {
+        let outage = Duration::from_hours(30);
+        for (class, place) in [
+            (EventClass::Conversational, Place::Head),
+            (EventClass::Lifecycle, Place::Head),
+            (EventClass::Lifecycle, Place::Aside),
+        ] {
+            let mut tried = tried(40, class, place);
+            tried.away = Away {
+                so_far: outage,
+                now: true,
+            };
+            let at = START.plus(outage + Duration::from_secs(30));
+            assert_eq!(after(status(503), &tried, outage), Verdict::Again { at });
+            tried.away.now = false;
+            let later = outage + Duration::from_mins(4);
+            let at = START.plus(later + Duration::from_secs(30));
+            assert_eq!(after(status(503), &tried, later), Verdict::Again { at });
+            let over = outage + Duration::from_hours(24);
+            assert!(matches!(after(status(503), &tried, over), Verdict::Failed { .. }));
+        }
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_sent_is_given_up_soon_even_while_its_bot_is_away() {
+        let mut first = tried(1, EventClass::Lifecycle, Place::Head);
+        first.away.now = true;
+        let unsendable = Answer::fault(Fault::Unsendable);
+        assert!(matches!(
+            after(unsendable, &first, Duration::ZERO),
+            Verdict::Again { .. }
+        ));
+        let third = Tried { attempt: 3, ..first };
+        let given_up = Verdict::Failed { reason: "unsendable" };
+        assert_eq!(after(unsendable, &third, Duration::ZERO), given_up);
+        let unread = Answer::fault(Fault::Store);
+        assert!(matches!(after(unread, &third, Duration::ZERO), Verdict::Again { .. }));
     }
 }

@@ -29,6 +29,8 @@ pub struct DeliverySettings {
     /// Attempts under way at a time.
     pub max_in_flight: usize,
     pub max_in_flight_per_bot: usize,
+    /// Undelivered events a bot may have; beyond them the oldest become failed deliveries.
+    pub backlog_per_bot: usize,
     /// Whether any bot may be called without TLS.
     pub allow_http: bool,
     /// Networks that any bot may be in although they are not public.
@@ -60,6 +62,7 @@ impl Default for DeliverySettings {
             notify_agent_over_text: "The user is receiving your messages again.".to_owned(),
             max_in_flight: 256,
             max_in_flight_per_bot: 64,
+            backlog_per_bot: 100_000,
             allow_http: false,
             allow_networks: Vec::new(),
         }

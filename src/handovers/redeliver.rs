@@ -75,6 +75,7 @@ impl Handovers {
         request_id: Option<String>,
     ) -> Result<Recovered, CommandError> {
         let store = &self.parts.store;
+        store.takes_bulk()?;
         let until = self.parts.clock.now();
         let mut all = Recovered::default();
         let ended = loop {

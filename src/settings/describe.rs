@@ -69,6 +69,7 @@ fn delivery(lines: &mut Lines, delivery: &DeliverySettings) {
     lines.add("delivery.notify_agent_over_text", &delivery.notify_agent_over_text);
     lines.add("delivery.max_in_flight", delivery.max_in_flight);
     lines.add("delivery.max_in_flight_per_bot", delivery.max_in_flight_per_bot);
+    lines.add("delivery.backlog_per_bot", delivery.backlog_per_bot);
     lines.add("delivery.allow_http", delivery.allow_http);
     lines.list("delivery.allow_networks", &delivery.allow_networks);
 }

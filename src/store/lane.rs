@@ -75,6 +75,9 @@ pub enum Verdict {
     Stop,
 }
 
+/// So many attempts at an event are kept, the newest.
+pub const ATTEMPTS_KEPT: u32 = 50;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub number: u32,
@@ -84,4 +87,51 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// A short word of our own for what went wrong: `timeout`, `connect`, `refused-address` …
     pub error: Option<&'static str>,
+}
+
+/// So many outages of a bot are kept, the newest.
+pub const OUTAGES_KEPT: usize = 500;
+
+/// A time in which a bot was away: the clocks of what was to be delivered to it stood still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    pub bot: BotName,
+    pub since: Timestamp,
+    /// `None` while it lasts.
+    pub until: Option<Timestamp>,
+    /// Events a minute the bot was used to before.
+    pub usual_per_minute: u32,
+}
+
+/// What waits in the lanes of a bot, as near as counting without reading gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub bot: BotName,
+    pub events: u64,
+    /// Of the events' own content; counted for large backlogs only.
+    pub bytes: Option<u64>,
+    /// When the oldest was recorded.
+    pub oldest_at: Option<Timestamp>,
+    /// The lanes with more than was asked for, not all of them where there are many.
+    pub long_lanes: Vec<(HandoverId, u64)>,
+}
+
+/// How a backlog is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BacklogAsked {
+    /// Lanes with more events than this are named.
+    pub long_lane: u64,
+    /// The bytes of bots with so many events are counted.
+    pub weigh_from: u64,
+}
+
+/// What becomes a failed delivery without being tried (again).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// The event that a target has, which [`crate::store::Store::claim`] could not read: `unreadable`.
+    Unreadable(Target),
+    /// The oldest events of a lane, so many: `backlog-quota`.
+    OfLane(HandoverId, u64),
+    /// The oldest events in all lanes of a bot, so many: `backlog-quota`.
+    OfBot(BotName, u64),
 }

@@ -32,6 +32,8 @@ use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
 use crate::store::AuditEntry;
+use crate::store::Backlog;
+use crate::store::BacklogAsked;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -41,6 +43,7 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
+use crate::store::GivenUp;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
@@ -52,6 +55,7 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Outage;
 use crate::store::Redelivery;
 use crate::store::Registration;
 use crate::store::Settlement;
@@ -147,12 +151,26 @@ pub trait Store: Redelivery + Send + Sync {
     /// Events retried beside their lane, likewise.
     async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError>;
 
-    /// The heads of those targets that have something due by `now` and that nobody holds.
+    /// The heads of those targets that have something due by `now` and that nobody holds. `Inconsistent` when one of them
+    /// cannot be read: then none is claimed.
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError>;
 
     /// Ends claims. For each settlement, in their order: whether its claim still held, and the lane has more to deliver
     /// at once.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError>;
+
+    /// Makes events that nobody holds failed deliveries, in slices: how many at this call. Their lanes go on after them.
+    async fn give_up(&self, given_up: GivenUp, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// What waits for each bot that something waits for, stopped lanes aside.
+    async fn backlog(&self, asked: BacklogAsked) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Keeps an outage, known by its bot and its beginning, in place of what was known of it; the oldest go where there are
+    /// more than [`crate::store::OUTAGES_KEPT`] of a bot.
+    async fn keep_outage(&self, outage: Outage) -> Result<(), StoreError>;
+
+    /// The outages kept, oldest first.
+    async fn outages(&self) -> Result<Vec<Outage>, StoreError>;
 
     /// What is kept of a tenant; empty for one that nothing is known of.
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -25,6 +26,8 @@ use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
 use crate::store::AuditEntry;
+use crate::store::Backlog;
+use crate::store::BacklogAsked;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -35,6 +38,7 @@ use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
 use crate::store::FailedPage;
+use crate::store::GivenUp;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
@@ -47,6 +51,7 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Outage;
 use crate::store::Recover;
 use crate::store::Recovered;
 use crate::store::Redelivery;
@@ -73,6 +78,12 @@ pub(super) struct Book {
     /// So many calls of `claim` and `settle` fail first.
     pub(super) outage: usize,
     pub(super) epoch: u64,
+    pub(super) outages: Vec<Outage>,
+    /// Sequences whose rows cannot be read.
+    pub(super) unreadable: HashSet<u64>,
+    pub(super) given_up: Vec<u64>,
+    pub(super) reads_fail: bool,
+    pub(super) outages_fail: bool,
 }
 
 pub(super) struct Lane {
@@ -197,6 +208,16 @@ impl Store for FakeStore {
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let mut state = self.state();
         state.fail()?;
+        for target in &targets {
+            let sequence = state.entry(target).map_or(0, |entry| entry.event.sequence);
+            if state.unreadable.contains(&sequence) {
+                return Err(StoreError::Inconsistent {
+                    table: "event",
+                    column: "extra",
+                    id: sequence.to_string(),
+                });
+            }
+        }
         let mut claimed = Vec::new();
         for target in targets {
             state.epoch += 1;
@@ -229,10 +250,45 @@ impl Store for FakeStore {
             .collect())
     }
 
+    async fn give_up(&self, given_up: GivenUp, now: Timestamp) -> Result<usize, StoreError> {
+        let GivenUp::Unreadable(target) = given_up else {
+            panic!("not asked")
+        };
+        let mut state = self.state();
+        let sequence = state.remove(&target).event.sequence;
+        state.given_up.push(sequence);
+        if let Some(next) = state.entry(&target) {
+            next.due_at = next.due_at.max(now);
+        }
+        Ok(1)
+    }
+
+    async fn keep_outage(&self, outage: Outage) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.outages_fail {
+            return Err(StoreError::Full);
+        }
+        state
+            .outages
+            .retain(|known| (&known.bot, known.since) != (&outage.bot, outage.since));
+        state.outages.push(outage);
+        Ok(())
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, StoreError> {
+        Ok(self.state().outages.clone())
+    }
+
     async fn webhook_of(&self, _: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
+        if self.state().reads_fail {
+            return Err(StoreError::Unavailable("outage".into()));
+        }
         Ok(self.state().webhooks.get(event_id).cloned())
     }
 
+    async fn backlog(&self, _: BacklogAsked) -> Result<Vec<Backlog>, StoreError> {
+        panic!("not asked")
+    }
     async fn load(&self) -> Result<Loaded, StoreError> {
         panic!("not asked")
     }

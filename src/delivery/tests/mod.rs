@@ -1,7 +1,9 @@
 //! Delivery over real sockets on loopback, with a small store that knows lanes only and a clock that tests move.
 
+mod breaker;
 mod ephemeral;
 mod fake_bot;
 mod fake_store;
 mod lanes;
+mod outages;
 mod rig;

@@ -56,14 +56,7 @@ impl Rig {
         let wake = Wake::new();
         let ephemerals = Ephemerals::new(wake.clone());
         let roster = Roster::new(vec![delivery("support", &bot)], OutboundSettings::default()).unwrap();
-        let dispatcher = Dispatcher::new(DispatcherParts {
-            store: Arc::clone(&store) as Arc<dyn crate::store::Store>,
-            clock: clock.clone(),
-            settings: DeliverySettings::default(),
-            roster: roster.clone(),
-            ephemerals: ephemerals.clone(),
-            metrics: DeliveryMetrics::default(),
-        });
+        let dispatcher = dispatcher(&clock, &store, &roster, &ephemerals);
         Self {
             clock,
             store,
@@ -72,6 +65,15 @@ impl Rig {
             wake,
             ephemerals,
             dispatcher,
+        }
+    }
+
+    /// As if the process had ended and a new one begun; the claims of the old one are gone.
+    pub(super) fn restart(&mut self) {
+        self.dispatcher = dispatcher(&self.clock, &self.store, &self.roster, &self.ephemerals);
+        let mut state = self.store.state();
+        for entry in state.lanes.values_mut().flat_map(|lane| &mut lane.entries) {
+            entry.held = None;
         }
     }
 
@@ -112,6 +114,17 @@ impl Rig {
         self.clock.advance(by);
         self.settle().await;
     }
+}
+
+fn dispatcher(clock: &Clock, store: &Arc<FakeStore>, roster: &Roster, ephemerals: &Ephemerals) -> Dispatcher {
+    Dispatcher::new(DispatcherParts {
+        store: Arc::clone(store) as Arc<dyn crate::store::Store>,
+        clock: clock.clone(),
+        settings: DeliverySettings::default(),
+        roster: roster.clone(),
+        ephemerals: ephemerals.clone(),
+        metrics: DeliveryMetrics::default(),
+    })
 }
 
 pub(super) fn delivery(name: &str, bot: &FakeBot) -> BotDelivery {

@@ -118,6 +118,7 @@ fn delivery(delivery: &DeliverySettings, notes: &mut Notes) {
     agent_notice(delivery, notes);
     notes.at_least("delivery.max_in_flight", delivery.max_in_flight, 1);
     notes.at_least("delivery.max_in_flight_per_bot", delivery.max_in_flight_per_bot, 1);
+    notes.at_least("delivery.backlog_per_bot", delivery.backlog_per_bot, 1);
     if delivery.max_in_flight_per_bot > delivery.max_in_flight {
         notes.warn(
             "delivery.max_in_flight_per_bot",

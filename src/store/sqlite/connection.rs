@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_attachments.sql"),
     include_str!("../../../migrations/sqlite/0003_history.sql"),
     include_str!("../../../migrations/sqlite/0004_grants.sql"),
+    include_str!("../../../migrations/sqlite/0005_outages.sql"),
     include_str!("../../../migrations/sqlite/0006_redelivery.sql"),
     include_str!("../../../migrations/sqlite/0008_audit.sql"),
 ];

@@ -133,32 +133,26 @@ pub(super) fn heads(db: &Connection, reserved: Vec<Reservation>, now: Timestamp)
     let mut heads = Vec::with_capacity(reserved.len());
     for reservation in reserved {
         match read_head(db, reservation.target(), now)? {
-            Some(row) => heads.extend(head(reservation, row)),
+            Some(row) => heads.push(head(reservation, row)?),
             None => drop(reservation),
         }
     }
     Ok(heads)
 }
 
-/// A row that cannot be read keeps its claim until the process ends: its lane waits for a person, the others go on.
-fn head(reservation: Reservation, row: HeadRow) -> Option<Head> {
+/// A row that cannot be read frees its reservation, and those of the targets beside it.
+fn head(reservation: Reservation, row: HeadRow) -> Result<Head, StoreError> {
     let replay = row.replay;
-    match readable(row) {
-        Ok((event, context, callback_url, tries)) => Some(Head {
-            reservation,
-            event,
-            context,
-            callback_url,
-            attempts: tries.0,
-            first_attempt_at: tries.1.map(Timestamp::from_millis),
-            replay,
-        }),
-        Err(error) => {
-            tracing::error!("the lane stays where it is until the next start, {error}");
-            reservation.keep();
-            None
-        }
-    }
+    let (event, context, callback_url, tries) = readable(row)?;
+    Ok(Head {
+        reservation,
+        event,
+        context,
+        callback_url,
+        attempts: tries.0,
+        first_attempt_at: tries.1.map(Timestamp::from_millis),
+        replay,
+    })
 }
 
 struct HeadRow {

@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file, one thread that writes it in groups, two that read.
 
 mod audit;
+mod backlog;
 mod backup;
 mod calls;
 mod checkpoint;
@@ -11,6 +12,7 @@ mod disk;
 mod error;
 mod figures;
 mod files;
+mod give_up;
 mod grants;
 mod handovers;
 mod held;
@@ -22,6 +24,7 @@ mod log;
 mod maintenance;
 mod messages;
 mod opened;
+mod outages;
 mod own_keys;
 mod prune;
 mod readers;

@@ -11,6 +11,7 @@ use rusqlite::params;
 use crate::domain::EventId;
 use crate::domain::HandoverId;
 use crate::domain::Timestamp;
+use crate::store::ATTEMPTS_KEPT;
 use crate::store::Attempt;
 use crate::store::Settlement;
 use crate::store::StoreError;
@@ -46,6 +47,9 @@ const ATTEMPT: &str = "INSERT INTO attempt (handover, sequence, started_at, numb
 
 /// Why the head of a stopped lane is listed.
 const GONE: &str = "gone";
+
+/// Of an event's attempts the newest are kept.
+const FORGET_ATTEMPTS: &str = "DELETE FROM attempt WHERE handover = ?1 AND sequence = ?2 AND number <= ?3";
 
 /// The claims this settlement ends, once it is on disk.
 #[derive(Default)]
@@ -262,6 +266,12 @@ fn record_attempt(
                 attempt.error,
             ])
         })
+        .map_err(failed)?;
+    let Some(old) = attempt.number.checked_sub(ATTEMPTS_KEPT).filter(|old| *old > 0) else {
+        return Ok(());
+    };
+    db.prepare_cached(FORGET_ATTEMPTS)
+        .and_then(|mut statement| statement.execute(params![id.as_str(), sequence, old]))
         .map_err(failed)?;
     Ok(())
 }

@@ -19,6 +19,8 @@ use crate::domain::Timestamp;
 use crate::domain::WebhookReceipt;
 use crate::store::Aside;
 use crate::store::AuditEntry;
+use crate::store::Backlog;
+use crate::store::BacklogAsked;
 use crate::store::BotEvents;
 use crate::store::CallSettled;
 use crate::store::Claimed;
@@ -28,6 +30,7 @@ use crate::store::DueLane;
 use crate::store::EventPage;
 use crate::store::Exchange;
 use crate::store::Exchanged;
+use crate::store::GivenUp;
 use crate::store::Grant;
 use crate::store::HandoverFilter;
 use crate::store::HandoverPage;
@@ -39,6 +42,7 @@ use crate::store::KeptAnswer;
 use crate::store::KeptWebhook;
 use crate::store::Loaded;
 use crate::store::Opened;
+use crate::store::Outage;
 use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
@@ -48,8 +52,10 @@ use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::audit;
+use crate::store::sqlite::backlog;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::commit;
+use crate::store::sqlite::give_up;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::history;
@@ -59,6 +65,7 @@ use crate::store::sqlite::lanes;
 use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
 use crate::store::sqlite::opened::SqliteStore;
+use crate::store::sqlite::outages;
 use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
 use crate::store::sqlite::settle;
@@ -238,6 +245,29 @@ impl Store for SqliteStore {
         let settle = move |db: &Connection| settle::settle(db, &claims, &settlements, &ended).map(Wrote::Keep);
         let free = move |committed: bool| after.end_settling(&told.take(), committed);
         self.writer.write_then(settle, free).await
+    }
+
+    async fn give_up(&self, given_up: GivenUp, now: Timestamp) -> Result<usize, StoreError> {
+        let mut plan = self.read(move |db| give_up::plan(db, given_up)).await?;
+        let targets = plan.goes.iter().map(give_up::Goes::target).collect();
+        let reserved = self.claims.reserve(targets);
+        plan.goes
+            .retain(|goes| reserved.iter().any(|free| *free.target() == goes.target()));
+        let work = move |db: &Connection| give_up::carry_out(db, &plan, now).map(Wrote::Keep);
+        self.writer.write_then(work, move |_committed| drop(reserved)).await
+    }
+
+    async fn backlog(&self, asked: BacklogAsked) -> Result<Vec<Backlog>, StoreError> {
+        self.read(move |db| backlog::backlog(db, asked)).await
+    }
+
+    async fn keep_outage(&self, outage: Outage) -> Result<(), StoreError> {
+        let keep = move |db: &Connection| outages::keep(db, &outage).map(Wrote::Keep);
+        self.writer.write(keep).await
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, StoreError> {
+        self.read(outages::all).await
     }
 
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {

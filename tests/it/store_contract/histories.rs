@@ -8,8 +8,10 @@ use handover_gateway::domain::BotName;
 use handover_gateway::domain::Handover;
 use handover_gateway::domain::State;
 use handover_gateway::store::AgentKnows;
+use handover_gateway::store::BacklogAsked;
 use handover_gateway::store::Claimed;
 use handover_gateway::store::Committed;
+use handover_gateway::store::GivenUp;
 use handover_gateway::store::Kept;
 use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::Opened;
@@ -37,6 +39,7 @@ use crate::store_contract::fixtures::settlement;
 use crate::store_contract::stand::Stand;
 use crate::store_contract::steps::Input;
 use crate::store_contract::steps::Step;
+use crate::store_contract::steps::What;
 use crate::store_contract::steps::step;
 
 const SCOPE: &str = "POST /v1/handovers";
@@ -110,6 +113,7 @@ impl Pair {
             Step::Resend { which } => self.resend(which).await,
             Step::Recover { since } => self.recover(since).await,
             Step::Knows { which, knows } => self.knows(which, knows).await,
+            Step::GiveUp { which, what } => self.give_up(which, what).await,
             Step::Answer { key } => self.answer(key).await,
             Step::Release { key } => {
                 let key = format!("k-{key}");
@@ -255,6 +259,19 @@ impl Pair {
         }
     }
 
+    async fn give_up(&mut self, which: u8, what: What) {
+        let Some(place) = self.place(which) else { return };
+        let id = self.handovers[place].id().clone();
+        let given_up = match what {
+            What::Head => GivenUp::Unreadable(Target::Lane(id)),
+            What::OfLane(events) => GivenUp::OfLane(id, events),
+            What::OfBot(events) => GivenUp::OfBot(bot(), events),
+        };
+        let [one, other] = self.both();
+        let gone = one.give_up(given_up.clone(), at(self.now)).await.unwrap();
+        assert_eq!(gone, other.give_up(given_up, at(self.now)).await.unwrap());
+    }
+
     async fn prune(&mut self) {
         let (keys, handovers) = (at(self.now - 60), at(self.now - 30));
         let mut gone = [0, 0];
@@ -276,6 +293,11 @@ impl Pair {
         same(&one.load().await, &other.load().await);
         same(&one.bot_position(&bot()).await, &other.bot_position(&bot()).await);
         let everything = usize::MAX;
+        let asked = BacklogAsked {
+            long_lane: 2,
+            weigh_from: 1,
+        };
+        same(&one.backlog(asked).await, &other.backlog(asked).await);
         for bot in [bot(), BotName::new("sales")] {
             let mine = one.bot_events(&bot, 0, everything).await;
             same(&mine, &other.bot_events(&bot, 0, everything).await);

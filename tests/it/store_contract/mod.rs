@@ -2,6 +2,7 @@
 
 mod attachments;
 mod audit;
+mod backlogs;
 mod commits;
 mod files;
 mod fixtures;

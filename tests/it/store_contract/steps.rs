@@ -31,6 +31,10 @@ pub(crate) enum Step {
         which: u8,
         verdict: Verdict,
     },
+    GiveUp {
+        which: u8,
+        what: What,
+    },
     /// One of the newest events.
     Resend {
         which: u8,
@@ -51,6 +55,13 @@ pub(crate) enum Step {
     Prune,
     Wait(i64),
     Restart,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum What {
+    Head,
+    OfLane(u64),
+    OfBot(u64),
 }
 
 #[derive(Clone, Debug)]
@@ -104,11 +115,20 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => (0..60_i64).prop_map(|since| Step::Recover { since }),
         1 => (small(), prop_oneof![Just(AgentKnows::Yes), Just(AgentKnows::No)])
             .prop_map(|(which, knows)| Step::Knows { which, knows }),
+        2 => (small(), what()).prop_map(|(which, what)| Step::GiveUp { which, what }),
         1 => (0..4_u8).prop_map(|key| Step::Answer { key }),
         1 => (0..4_u8).prop_map(|key| Step::Release { key }),
         1 => Just(Step::Prune),
         4 => (1..20_i64).prop_map(Step::Wait),
         1 => Just(Step::Restart),
+    ]
+}
+
+fn what() -> impl Strategy<Value = What> {
+    prop_oneof![
+        Just(What::Head),
+        (1..4_u64).prop_map(What::OfLane),
+        (1..4_u64).prop_map(What::OfBot),
     ]
 }
 

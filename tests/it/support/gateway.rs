@@ -113,6 +113,14 @@ impl Gateway {
         self.run.as_ref().unwrap().admin.clone()
     }
 
+    /// What of it is in memory, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let process = self.run.as_ref().unwrap().child.id();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     pub(crate) fn is_alive(&mut self) -> bool {
         self.run
             .as_mut()

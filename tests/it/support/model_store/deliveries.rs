@@ -4,6 +4,7 @@ use handover_gateway::domain::EventContext;
 use handover_gateway::domain::EventId;
 use handover_gateway::domain::HandoverId;
 use handover_gateway::domain::Timestamp;
+use handover_gateway::store::ATTEMPTS_KEPT;
 use handover_gateway::store::Attempt;
 use handover_gateway::store::AttemptMade;
 use handover_gateway::store::Claimed;
@@ -160,6 +161,12 @@ impl Model {
                 error: attempt.error.map(str::to_owned),
             };
             self.tried.push((id.clone(), made));
+            let is_old = |of: &HandoverId, which: u64, number: u32| {
+                of == id && which == sequence && number + ATTEMPTS_KEPT <= attempt.number
+            };
+            self.attempts
+                .retain(|(of, which, _, number)| !is_old(of, *which, *number));
+            self.tried.retain(|(of, made)| !is_old(of, made.sequence, made.number));
         }
     }
 }

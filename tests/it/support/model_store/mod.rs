@@ -1,5 +1,6 @@
 //! A store in memory, written to be read: what every other store is compared with.
 
+mod backlogs;
 mod deliveries;
 mod model;
 mod redelivery;

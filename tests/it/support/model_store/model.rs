@@ -30,6 +30,7 @@ use handover_gateway::store::Grant;
 use handover_gateway::store::IdempotencyClaim;
 use handover_gateway::store::IdempotencyRecord;
 use handover_gateway::store::Opened;
+use handover_gateway::store::Outage;
 use handover_gateway::store::Target;
 use handover_gateway::store::TenantState;
 
@@ -52,6 +53,7 @@ pub(super) struct Model {
     pub(super) grants: Vec<Grant>,
     pub(super) claims: HashMap<Target, u64>,
     pub(super) last_epoch: u64,
+    pub(super) outages: BTreeMap<(Timestamp, BotName), Outage>,
     pub(super) tenants: HashMap<TenantName, TenantState>,
     pub(super) link_key: Option<[u8; 32]>,
     pub(super) audit: Vec<AuditEntry>,

@@ -21,6 +21,8 @@ use handover_gateway::domain::WebhookReceipt;
 use handover_gateway::store::AUDIT_AT_MOST;
 use handover_gateway::store::Aside;
 use handover_gateway::store::AuditEntry;
+use handover_gateway::store::Backlog;
+use handover_gateway::store::BacklogAsked;
 use handover_gateway::store::BotEvent;
 use handover_gateway::store::BotEvents;
 use handover_gateway::store::CallSettled;
@@ -31,6 +33,7 @@ use handover_gateway::store::DueLane;
 use handover_gateway::store::EventPage;
 use handover_gateway::store::Exchange;
 use handover_gateway::store::Exchanged;
+use handover_gateway::store::GivenUp;
 use handover_gateway::store::Grant;
 use handover_gateway::store::HandoverFilter;
 use handover_gateway::store::HandoverPage;
@@ -42,6 +45,7 @@ use handover_gateway::store::KeptAnswer;
 use handover_gateway::store::KeptWebhook;
 use handover_gateway::store::Loaded;
 use handover_gateway::store::Opened;
+use handover_gateway::store::Outage;
 use handover_gateway::store::Registration;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
@@ -345,6 +349,23 @@ impl Store for ModelStore {
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<bool>, StoreError> {
         let mut model = self.lock();
         Ok(settlements.iter().map(|settlement| model.settle(settlement)).collect())
+    }
+
+    async fn give_up(&self, given_up: GivenUp, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.lock().give_up(&given_up, now))
+    }
+
+    async fn backlog(&self, asked: BacklogAsked) -> Result<Vec<Backlog>, StoreError> {
+        Ok(self.lock().backlog(asked))
+    }
+
+    async fn keep_outage(&self, outage: Outage) -> Result<(), StoreError> {
+        self.lock().keep_outage(outage);
+        Ok(())
+    }
+
+    async fn outages(&self) -> Result<Vec<Outage>, StoreError> {
+        Ok(self.lock().outages.values().cloned().collect())
     }
 
     async fn tenant_state(&self, tenant: &TenantName) -> Result<TenantState, StoreError> {
