@@ -33,6 +33,7 @@ use crate::provisioning::Watch;
 use crate::settings::Settings;
 use crate::store::Store as _;
 use crate::store::StoreError;
+use crate::store::StoreSettings;
 use crate::store::sqlite::OpenError;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -127,7 +128,7 @@ impl Gateway {
             drain_delay: settings.server.drain_delay,
             grace: settings.server.shutdown_grace,
         };
-        gateway.run(&handovers, dispatcher, watch, settings.store.retention);
+        gateway.run(&handovers, dispatcher, watch, &settings.store);
         gateway.listen(public, admin, routers, settings.server.max_connections);
         gateway.readiness.started();
         gateway.announce(&settings, live);
@@ -173,7 +174,7 @@ impl Gateway {
         all_ended && !failed
     }
 
-    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, retention: Duration) {
+    fn run(&self, handovers: &Arc<Handovers>, dispatcher: Dispatcher, watch: Watch, kept: &StoreSettings) {
         let stop = || self.supervisor.stop_token();
         self.supervisor.start("tenants", watch.run(stop()));
         self.supervisor.start("dispatcher", dispatcher.run(stop()));
@@ -184,7 +185,11 @@ impl Gateway {
         self.supervisor
             .start("agent names", Arc::clone(handovers).run_agent_names(stop()));
         self.supervisor
-            .start("retention", Arc::clone(handovers).run_retention(retention, stop()));
+            .start("retention", Arc::clone(handovers).run_retention(kept.retention, stop()));
+        self.supervisor.start(
+            "erasure",
+            Arc::clone(handovers).run_erasure(kept.content_retention, stop()),
+        );
         let (broken, stop) = (self.store.broken(), stop());
         self.supervisor.start("store", async move {
             tokio::select! {

@@ -59,6 +59,9 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
         Target::Aside(_) => Place::Aside,
     };
     let started_at = means.clock.now();
+    if claimed.event.kind.is_webhook() && claimed.event.is_erased() {
+        return never(claimed, started_at);
+    }
     let webhook = webhook(&claimed, &means).await;
     let callback = Callback {
         event: &claimed.event,
@@ -89,6 +92,18 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
     let bot = claimed.context.bot.clone();
     let left = Left::Settle(settlement(claimed, verdict, Some(attempt), now));
     Ended { bot, answer, left }
+}
+
+/// What was to be passed on as it came is erased: there is nothing to try.
+fn never(claimed: Claimed, now: Timestamp) -> Ended {
+    tracing::warn!(handover.id = %claimed.context.handover, bot = %claimed.context.bot,
+        "a webhook was erased before the bot took it, it is a failed delivery now");
+    let verdict = Verdict::Failed { reason: "erased" };
+    Ended {
+        bot: claimed.context.bot.clone(),
+        answer: Answer::fault(Fault::Unsendable),
+        left: Left::Settle(settlement(claimed, verdict, None, now)),
+    }
 }
 
 /// Tries an ephemeral event, once.

@@ -116,6 +116,9 @@ pub struct Progress {
     /// What was posted in the user's name and may come back as the user's, newest last.
     #[serde(default, skip_serializing_if = "OwnWords::is_empty")]
     pub own_words: OwnWords,
+    /// Since when what people said and who they are is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,6 +205,7 @@ impl Handover {
             conversation_seen: None,
             hand_back: None,
             own_words: OwnWords::default(),
+            erased_at: None,
         };
         Self {
             facts: Arc::new(facts),

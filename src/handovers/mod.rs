@@ -10,6 +10,7 @@ mod channels;
 mod deadlines;
 mod end;
 mod entry;
+mod erase;
 mod error;
 mod fill_in;
 mod hand_back;

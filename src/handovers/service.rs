@@ -191,7 +191,7 @@ impl Handovers {
     }
 
     /// Someone else wrote this handover: take what the store has and compute again.
-    async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
+    pub(super) async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
         let id = handover.id().clone();
         let stored = self.parts.store.handover(&id).await?;
         let missing = || StoreError::Inconsistent {
@@ -212,7 +212,7 @@ impl Handovers {
             calls: next.calls.clone(),
             settled: along.settled.clone(),
             message: next.message.clone(),
-            receipt: along.receipt.clone(),
+            receipt: along.receipt.as_ref().map(|receipt| kept(receipt, &next.next)),
             claim: along.claim.clone(),
         }
     }
@@ -297,5 +297,14 @@ impl Handovers {
                 _ => ephemerals.offer(context, event.clone(), callback_url),
             }
         }
+    }
+}
+
+/// Of an event of a handover whose content is erased no more is kept than that it came.
+fn kept(receipt: &WebhookReceipt, handover: &Handover) -> WebhookReceipt {
+    if handover.is_erased() {
+        receipt.without_content()
+    } else {
+        receipt.clone()
     }
 }

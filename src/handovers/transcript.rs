@@ -46,9 +46,25 @@ pub struct Transcript {
     pub left_out: usize,
 }
 
+impl Transcript {
+    fn erased(handover: Handover) -> Self {
+        Self {
+            handover,
+            entries: Vec::new(),
+            participants: None,
+            complete: false,
+            left_out: 0,
+        }
+    }
+}
+
 impl Handovers {
     pub async fn transcript(&self, bot: &BotName, id: &HandoverId) -> Result<Transcript, CommandError> {
         let handover = self.get(bot, id).await?;
+        if handover.is_erased() {
+            // What 8x8 still has is not brought back either.
+            return Ok(Transcript::erased(handover));
+        }
         let tenant = self.parts.tenants.tenant(&handover.facts.tenant).cloned();
         let mut entries = Newest::default();
         let mut known = Vec::new();

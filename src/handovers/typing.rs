@@ -150,7 +150,7 @@ impl Typists {
         })
     }
 
-    fn stopped(&self) {
+    pub(super) fn stopped(&self) {
         self.with(|seen| seen.users.clear());
     }
 

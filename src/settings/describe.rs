@@ -27,6 +27,7 @@ impl Settings {
         lines.secrets("admin.tokens", &self.admin.tokens);
         lines.add("store.url", masked(&self.store.url));
         lines.time("store.retention", self.store.retention);
+        lines.time("store.content_retention", self.store.content_retention);
         delivery(&mut lines, &self.delivery);
         outbound(&mut lines, &self.outbound);
         lines.add("telemetry.level", &self.telemetry.level);

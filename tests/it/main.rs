@@ -17,6 +17,7 @@ mod cards;
 mod coverage;
 mod doctor;
 mod ends;
+mod erasure;
 mod events_api;
 mod flows;
 mod formats;

@@ -7,6 +7,7 @@ mod bot_phase;
 mod calls;
 mod change;
 mod deadlines;
+mod erasing;
 mod next;
 mod problem;
 mod reopening;

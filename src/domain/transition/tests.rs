@@ -287,7 +287,7 @@ fn problem() -> Input {
     }
 }
 
-const NAMES: [&str; 42] = [
+const NAMES: [&str; 43] = [
     "created",
     "not created",
     "passed on",
@@ -330,6 +330,7 @@ const NAMES: [&str; 42] = [
     "asked",
     "taken",
     "looked",
+    "erase",
 ];
 
 fn input(name: &str) -> Input {
@@ -385,6 +386,7 @@ fn input(name: &str) -> Input {
             user: None,
         },
         "looked" => Input::Looked(Whereabouts::Over),
+        "erase" => Input::Erase,
         other => panic!("no such input: {other}"),
     }
 }
@@ -552,6 +554,8 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
         // Nobody asked for another queue.
         "taken" => ["-", "-", "-", "-", "-", "-", "-"],
         "looked" => ["-", "-", "-", "-", "-", "-", "-"],
+        // It shows in the handover alone.
+        "erase" => ["goes on", "goes on", "goes on", "goes on", "goes on", "-", "-"],
         other => panic!("no row for {other}"),
     }
 }
@@ -600,6 +604,7 @@ fn rows_of(input: &Input) -> &'static [&'static str] {
         Input::Deadline => &["deadline"],
         Input::Asked(_) => &["asked"],
         Input::Looked(_) => &["looked"],
+        Input::Erase => &["erase"],
     }
 }
 
@@ -641,6 +646,7 @@ fn outcome(state: State, name: &str) -> String {
         Err(Refused::NotActive) => return "refused".to_owned(),
         Err(Refused::HandBackTaken | Refused::HandBackUnderWay) => return "taken".to_owned(),
         Err(Refused::Ended) => return "over".to_owned(),
+        Err(Refused::NotOver) => return "goes on".to_owned(),
         Ok(()) => {}
     }
     let new = &walk.events[logged..];

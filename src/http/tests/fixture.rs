@@ -123,6 +123,7 @@ impl Gateway {
         let settings = StoreSettings {
             url: "sqlite::memory:".to_owned(),
             retention: Duration::from_hours(24),
+            content_retention: Duration::from_hours(24),
         };
         let wake = Wake::new();
         let bus = Bus::new(bots.iter().map(|bot| bot.name.clone()));

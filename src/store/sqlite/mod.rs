@@ -6,6 +6,7 @@ mod checkpoint;
 mod claims;
 mod commit;
 mod connection;
+mod erase;
 mod error;
 mod files;
 mod grants;

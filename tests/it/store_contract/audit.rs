@@ -59,7 +59,7 @@ fn an_entry_cannot_be_changed_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.db");
     let db = rusqlite::Connection::open(&file).unwrap();
-    db.execute_batch(include_str!("../../../migrations/sqlite/0008_audit.sql"))
+    db.execute_batch(include_str!("../../../migrations/sqlite/0008_privacy.sql"))
         .unwrap();
     db.execute_batch(
         "INSERT INTO audit (at, actor, action, outcome, counts) VALUES (1, 'cli', 'store.recover', 'done', '{}')",

@@ -3,6 +3,7 @@
 mod attachments;
 mod audit;
 mod commits;
+mod erasing;
 mod files;
 mod fixtures;
 mod grants;

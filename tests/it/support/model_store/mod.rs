@@ -1,6 +1,7 @@
 //! A store in memory, written to be read: what every other store is compared with.
 
 mod deliveries;
+mod erasing;
 mod model;
 mod store;
 mod timeline;
