@@ -38,6 +38,8 @@ use crate::provisioning::Standing;
 use crate::provisioning::Wanted;
 use crate::provisioning::Watch;
 use crate::provisioning::Watched;
+use crate::redaction::BadPattern;
+use crate::redaction::Redactor;
 use crate::settings;
 use crate::settings::AuthKind;
 use crate::settings::BotAuthSettings;
@@ -64,6 +66,12 @@ pub enum BuildError {
         tenant: TenantName,
         #[source]
         error: UnusableAccess,
+    },
+    #[error("tenants.{tenant}.redact cannot be used")]
+    Redact {
+        tenant: TenantName,
+        #[source]
+        error: BadPattern,
     },
     #[error("bots.{bot}.callback_secrets cannot be used")]
     CallbackSecret {
@@ -101,10 +109,22 @@ pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<Ten
                 limit: u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX),
                 types: tenant.attachment_types.clone(),
             },
+            redactor: redactor(name, tenant)?,
         };
         tenants.insert(name.clone(), Arc::new(tenant));
     }
     Ok(tenants)
+}
+
+fn redactor(name: &TenantName, tenant: &TenantSettings) -> Result<Redactor, BuildError> {
+    let rules = tenant
+        .redact
+        .iter()
+        .map(|rule| (rule.pattern.as_str(), rule.replace.as_str()));
+    Redactor::new(rules).map_err(|error| BuildError::Redact {
+        tenant: name.clone(),
+        error,
+    })
 }
 
 /// A tenant's access to 8x8.

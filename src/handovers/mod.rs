@@ -26,6 +26,7 @@ pub mod problem;
 mod queue_news;
 mod queues;
 mod reads;
+mod redact;
 mod reopen;
 mod resolve;
 mod restart;

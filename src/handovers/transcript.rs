@@ -23,6 +23,7 @@ use crate::handovers::backfill::Missed;
 use crate::handovers::entry::Entry;
 use crate::handovers::fill_in::fill_in;
 use crate::handovers::newest::Newest;
+use crate::handovers::redact::redact_said;
 use crate::handovers::service::LINGER;
 use crate::handovers::split;
 use crate::store::HandoverFilter;
@@ -158,8 +159,12 @@ impl Handovers {
             tokio::time::timeout(ASK_FOR, gateway.said_since(conversation, from)),
             tokio::time::timeout(ASK_FOR, gateway.participants(conversation)),
         );
+        let mut said = answered(handover.id(), said.ok());
+        if let Some(said) = &mut said {
+            redact_said(&mut said.messages, &tenant.redactor);
+        }
         Past {
-            said: answered(handover.id(), said.ok()),
+            said,
             participants: answered(handover.id(), participants.ok()),
         }
     }

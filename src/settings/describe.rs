@@ -93,6 +93,7 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     let limit = u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX);
     lines.add("attachment_limit", bytesize::ByteSize::b(limit));
     lines.list("attachment_types", &tenant.attachment_types);
+    lines.list("redact", tenant.redact.iter().map(|rule| rule.pattern.as_str()));
     lines.list(
         "webhook.require",
         tenant.webhook.require.iter().copied().map(WebhookProof::as_str),

@@ -40,6 +40,7 @@ pub use sections::ServerSettings;
 pub use sections::Settings;
 pub use tenant::ClientSettings;
 pub use tenant::QueueSettings;
+pub use tenant::RedactSettings;
 pub use tenant::TenantAuth;
 pub use tenant::TenantSettings;
 pub use tenant::TenantWebhookSettings;

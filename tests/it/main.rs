@@ -30,6 +30,7 @@ mod passing;
 mod problems;
 mod process;
 mod provision;
+mod redaction;
 mod reopen;
 mod routing;
 mod signals;

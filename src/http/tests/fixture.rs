@@ -59,6 +59,7 @@ use crate::outbound::AddressPolicy;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundSettings;
 use crate::provisioning::Standing;
+use crate::redaction::Redactor;
 use crate::store::StoreSettings;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -279,6 +280,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
         availability: Availability::default(),
+        redactor: Redactor::default(),
         attachments: AttachmentRules {
             limit: 1024,
             types: Vec::new(),

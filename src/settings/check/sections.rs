@@ -90,12 +90,6 @@ fn store(store: &StoreSettings, notes: &mut Notes) {
     }
     notes.positive("store.retention", store.retention);
     notes.positive("store.content_retention", store.content_retention);
-    if store.content_retention > store.retention {
-        notes.warn(
-            "store.content_retention",
-            "is longer than `store.retention`, after which the whole record goes",
-        );
-    }
     if !store.retention.is_zero() && store.retention < Duration::from_hours(24) {
         notes.warn(
             "store.retention",

@@ -22,7 +22,9 @@ use crate::store::sqlite::writer::Wrote;
 const TAKE: &str =
     "INSERT INTO webhook_event (account, event_id, conversation, handover, sha256, received_at, body, headers)
  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
- ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover, body = excluded.body, headers = excluded.headers
+ ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover,
+  body = CASE length(excluded.body) WHEN 0 THEN excluded.body ELSE body END,
+  headers = CASE length(excluded.body) WHEN 0 THEN NULL ELSE headers END
   WHERE handover IS NULL AND sha256 = excluded.sha256";
 
 const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, sha256, received_at, body, headers)

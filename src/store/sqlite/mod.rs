@@ -10,6 +10,7 @@ mod erase;
 mod error;
 mod files;
 mod grants;
+mod handle;
 mod handovers;
 mod history;
 mod idempotency;
@@ -27,4 +28,4 @@ mod timeline;
 mod writer;
 
 pub use error::OpenError;
-pub use store::SqliteStore;
+pub use handle::SqliteStore;

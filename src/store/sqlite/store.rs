@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
@@ -45,23 +43,16 @@ use crate::store::Registration;
 use crate::store::Settlement;
 use crate::store::Store;
 use crate::store::StoreError;
-use crate::store::StoreSettings;
 use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
 use crate::store::rows;
 use crate::store::sqlite::audit;
 use crate::store::sqlite::calls;
-use crate::store::sqlite::checkpoint::Checkpointer;
-use crate::store::sqlite::checkpoint::WalGrew;
-use crate::store::sqlite::claims::Claims;
 use crate::store::sqlite::commit;
-use crate::store::sqlite::connection;
 use crate::store::sqlite::erase;
-use crate::store::sqlite::error;
-use crate::store::sqlite::error::OpenError;
-use crate::store::sqlite::files::Files;
 use crate::store::sqlite::grants;
+use crate::store::sqlite::handle::SqliteStore;
 use crate::store::sqlite::handovers;
 use crate::store::sqlite::history;
 use crate::store::sqlite::idempotency;
@@ -71,80 +62,10 @@ use crate::store::sqlite::log;
 use crate::store::sqlite::messages;
 use crate::store::sqlite::own_keys;
 use crate::store::sqlite::prune;
-use crate::store::sqlite::readers::Readers;
 use crate::store::sqlite::settle;
 use crate::store::sqlite::tenant_state;
 use crate::store::sqlite::timeline;
-use crate::store::sqlite::writer::Writer;
 use crate::store::sqlite::writer::Wrote;
-
-/// One process has it: a second that opens the same file is refused.
-///
-/// A write is handed over when its future is first polled and carried out from then on, whether or not the caller keeps
-/// waiting. A dropped `claim` frees what it took; a dropped `settle` settles.
-pub struct SqliteStore {
-    writer: Writer,
-    readers: Readers,
-    checkpointer: Checkpointer,
-    claims: Claims,
-    clock: Clock,
-    broken: CancellationToken,
-    /// Last, so that the lock and a temporary folder outlive the threads.
-    _files: Files,
-}
-
-impl SqliteStore {
-    pub fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, OpenError> {
-        let files = Files::take(&settings.url)?;
-        let writing = connection::writer(&files)?;
-        let reading = vec![connection::reader(&files)?, connection::reader(&files)?];
-        let moving = connection::checkpointer(&files)?;
-        let broken = CancellationToken::new();
-        let wal = Arc::new(WalGrew::default());
-        let readers = Readers::start(reading).map_err(OpenError::Thread)?;
-        let checkpointer = Checkpointer::start(moving, Arc::clone(&wal), broken.clone()).map_err(OpenError::Thread)?;
-        let writer = Writer::start(writing, wal, broken.clone()).map_err(OpenError::Thread)?;
-        Ok(Self {
-            writer,
-            readers,
-            checkpointer,
-            claims: Claims::default(),
-            clock,
-            broken,
-            _files: files,
-        })
-    }
-
-    /// Cancelled when a write failed in a way that leaves unknown what is on disk: every call answers
-    /// [`StoreError::Broken`] from then on, and the process must stop and recover at its next start.
-    pub fn broken(&self) -> CancellationToken {
-        self.broken.clone()
-    }
-
-    /// Refuses new calls, carries out those it took, and waits for its threads. Blocks for as long as that takes.
-    pub fn close(&self) {
-        self.readers.close();
-        self.checkpointer.close();
-        self.writer.close();
-    }
-
-    async fn read<T, W>(&self, work: W) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        if self.broken.is_cancelled() {
-            return Err(error::broken("an earlier write failed"));
-        }
-        self.readers.read(work).await
-    }
-}
-
-impl Drop for SqliteStore {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
 
 #[async_trait]
 impl Store for SqliteStore {

@@ -167,7 +167,10 @@ impl Model {
         match known {
             None => self.webhook_events.push((receipt.clone(), Some(handover.clone()))),
             Some((known, taken @ None)) if known.sha256 == receipt.sha256 => {
-                (*known, *taken) = (receipt.clone(), Some(handover.clone()));
+                *taken = Some(handover.clone());
+                if receipt.body.is_empty() {
+                    *known = known.without_content();
+                }
             }
             Some((known, _)) => {
                 let same_body = known.sha256 == receipt.sha256;
