@@ -1,5 +1,6 @@
 //! What `redact` fits is taken out of all that is said, before it is stored or passed on.
 
+use handover_gateway::clock::Clock;
 use serde_json::Value;
 use serde_json::json;
 
@@ -82,7 +83,8 @@ async fn a_webhook_is_passed_on_without_the_card_number_and_its_repeat_is_known(
     .await;
     let (_, conversation) = world.api.open(json!({})).await;
     world.eight.join(&conversation).await;
-    let said = json!({"eventType": "MESSAGE", "data": {"isEcho": false, "text": format!("so {CARD}?"), "cards": [],
+    let now = Clock::system().now().as_millis();
+    let said = json!({"eventType": "MESSAGE", "timestamp": now, "data": {"isEcho": false, "text": format!("so {CARD}?"), "cards": [],
         "attachments": [], "sender": {"id": "agent-1", "type": "agent"}}});
     for _ in 0..2 {
         let sent = json!({"body": said, "eventId": "event-1", "wait": true});

@@ -964,3 +964,25 @@ fn a_message_in_state_bot_is_the_bots() {
     assert_eq!(author(State::Active), AuthorType::User);
     assert_eq!(author(State::Bot), AuthorType::Bot);
 }
+
+#[test]
+fn what_comes_after_an_erase_is_told_late_and_without_words_and_brings_nobody_back() {
+    let mut walk = Walk::to(State::Ended).and(Input::Erase);
+    let erased_at = walk.handover.progress.erased_at;
+    assert!(erased_at.is_some());
+    walk.apply(message("agent", false, 30)).unwrap();
+    let event = walk.events.last().unwrap();
+    assert!(event.late && event.is_erased(), "{event:?}");
+    assert!(!event.extra.as_str().contains("Hello"), "{event:?}");
+    let named = AgentRef {
+        id: "bob".to_owned(),
+        name: Some("Bob Builder".to_owned()),
+    };
+    walk.apply(webhook(WebhookKind::AgentJoined(named), 31)).unwrap();
+    assert!(!walk.events.last().unwrap().extra.as_str().contains("Builder"));
+    assert_eq!(walk.handover.progress.agents.get("bob").unwrap().name, None);
+    let version = walk.handover.version;
+    walk.apply(Input::Erase).unwrap();
+    assert_eq!(walk.handover.version, version, "a repeat changes nothing");
+    assert_eq!(walk.handover.progress.erased_at, erased_at);
+}

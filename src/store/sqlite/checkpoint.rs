@@ -21,6 +21,8 @@ use crate::store::sqlite::error;
 const PAUSE: Duration = Duration::from_millis(50);
 /// While it waits for readers the writer waits for it.
 const WAIT_FOR_READERS: Duration = Duration::from_millis(20);
+/// Rounds before it is tried again to empty the log when somebody was in the way: about a second.
+const ROUNDS_BETWEEN: u32 = 20;
 
 /// Told by the writer after each transaction.
 #[derive(Default)]
@@ -120,14 +122,23 @@ enum Way {
 }
 
 fn run(connection: &Connection, wal: &WalGrew, broken: &CancellationToken) {
+    let mut rest: u32 = 0;
     while let Some(way) = wal.wait() {
+        let way = if rest == 0 { way } else { Way::Beside };
+        if rest > 0 {
+            rest -= 1;
+            wal.empty_later();
+        }
         let moved = match way {
             Way::Beside => connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_row| Ok(false)),
             Way::Empty => empty(connection),
         };
         match moved.map_err(error::failed) {
             Ok(false) => {}
-            Ok(true) => wal.empty_later(),
+            Ok(true) => {
+                rest = ROUNDS_BETWEEN;
+                wal.empty_later();
+            }
             Err(StoreError::Broken(why)) => {
                 tracing::error!("the store's log cannot be moved into its file, nothing more is accepted: {why}");
                 broken.cancel();
