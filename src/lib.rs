@@ -19,6 +19,7 @@ pub mod oauth;
 pub mod outbound;
 pub mod problem;
 pub mod provisioning;
+pub mod redaction;
 pub mod sandbox;
 pub mod setting;
 pub mod settings;

@@ -50,6 +50,7 @@ pub(crate) fn open(setup: &Setup) -> SqliteStore {
     let settings = StoreSettings {
         url: setup.store_url(),
         retention: std::time::Duration::from_hours(24),
+        content_retention: std::time::Duration::from_hours(24),
     };
     SqliteStore::open(&settings, Clock::system()).expect("the store opens")
 }

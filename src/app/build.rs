@@ -36,6 +36,8 @@ use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::provisioning::Wanted;
 use crate::provisioning::Watched;
+use crate::redaction::BadPattern;
+use crate::redaction::Redactor;
 use crate::settings;
 use crate::settings::AuthKind;
 use crate::settings::BotAuthSettings;
@@ -62,6 +64,12 @@ pub enum BuildError {
         #[source]
         error: UnusableAccess,
     },
+    #[error("tenants.{tenant}.redact cannot be used")]
+    Redact {
+        tenant: TenantName,
+        #[source]
+        error: BadPattern,
+    },
     #[error("bots.{bot}.callback_secrets cannot be used")]
     CallbackSecret {
         bot: BotName,
@@ -75,6 +83,17 @@ pub enum BuildError {
     /// The check of the settings says this with its key before it comes to this.
     #[error("bots.{0}.tenant is not configured")]
     NoTenant(BotName),
+}
+
+pub(super) fn redactor(name: &TenantName, tenant: &TenantSettings) -> Result<Redactor, BuildError> {
+    let rules = tenant
+        .redact
+        .iter()
+        .map(|rule| (rule.pattern.as_str(), rule.replace.as_str()));
+    Redactor::new(rules).map_err(|error| BuildError::Redact {
+        tenant: name.clone(),
+        error,
+    })
 }
 
 /// A tenant's access to 8x8.

@@ -43,6 +43,7 @@ use crate::provisioning::Watch;
 use crate::settings::Settings;
 use crate::store::Store as _;
 use crate::store::StoreError;
+use crate::store::StoreSettings;
 use crate::store::sqlite::OpenError;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -208,6 +209,10 @@ impl Gateway {
         let notices = build::notices(&settings.delivery);
         self.supervisor
             .start("agent notices", Arc::clone(handovers).run_notices(notices, stop()));
+        self.supervisor.start(
+            "erasure",
+            Arc::clone(handovers).run_erasure(settings.store.content_retention, stop()),
+        );
         let (broken, stop) = (self.store.broken(), stop());
         self.supervisor.start("store", async move {
             tokio::select! {

@@ -143,6 +143,7 @@ impl Making<'_> {
                 limit: u64::try_from(section.attachment_limit).unwrap_or(u64::MAX),
                 types: section.attachment_types.clone(),
             },
+            redactor: build::redactor(name, section)?,
         }))
     }
 

@@ -83,6 +83,9 @@ pub(crate) async fn logged(claimed: Claimed, bot: Arc<Bot>, means: Means) -> End
 }
 
 async fn post(claimed: &Claimed, bot: &Bot, means: &Means) -> Answer {
+    if is_gone(claimed) {
+        return Answer::fault(Fault::Unsendable);
+    }
     let Ok(webhook) = webhook(claimed, means).await else {
         return Answer::fault(Fault::Store);
     };
@@ -101,6 +104,8 @@ async fn post(claimed: &Claimed, bot: &Bot, means: &Means) -> Answer {
     failpoint!("delivery.after_send");
     answer
 }
+
+/// What was to be passed on as it came is erased: there is nothing to try.
 
 /// Tries an ephemeral event, once.
 pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) -> Ended {
@@ -140,7 +145,11 @@ pub(crate) fn concluded(
         place: place(&claimed),
         away: outages.away(&claimed.context.bot, first_at, ended_at),
     };
-    let verdict = retry::judge(answer, &tried, settings, ended_at, rand::random());
+    let verdict = if is_gone(&claimed) {
+        Verdict::Failed { reason: "erased" }
+    } else {
+        retry::judge(answer, &tried, settings, ended_at, rand::random())
+    };
     tell(&claimed, &tried, answer, &verdict, ended_at);
     let attempt = Attempt {
         number: tried.attempt,
@@ -150,6 +159,11 @@ pub(crate) fn concluded(
         error: answer.fault.map(Fault::as_str),
     };
     settlement(claimed, verdict, Some(attempt), ended_at)
+}
+
+/// Whether it is a webhook to be passed on that was erased before the bot took it: there is nothing left to send.
+fn is_gone(claimed: &Claimed) -> bool {
+    claimed.event.kind.is_webhook() && claimed.event.is_erased()
 }
 
 fn place(claimed: &Claimed) -> Place {

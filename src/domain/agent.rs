@@ -63,6 +63,12 @@ impl Agents {
         self.0.iter().find(|agent| agent.id == id)
     }
 
+    pub(super) fn forget_names(&mut self) {
+        for agent in &mut self.0 {
+            agent.name = None;
+        }
+    }
+
     /// 8x8's time of the newest join.
     pub(super) fn newest_join(&self) -> Option<i64> {
         self.0.iter().filter_map(|agent| agent.joined).max()

@@ -126,6 +126,9 @@ pub struct Progress {
     /// What was read from 8x8 before its event of it came, if that ever does.
     #[serde(default, skip_serializing_if = "Backfilled::is_empty")]
     pub backfilled: Backfilled,
+    /// Since when what people said and who they are is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -214,6 +217,7 @@ impl Handover {
             own_words: OwnWords::default(),
             agent_knows: false,
             backfilled: Backfilled::default(),
+            erased_at: None,
         };
         Self {
             facts: Arc::new(facts),

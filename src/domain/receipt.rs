@@ -23,6 +23,18 @@ pub struct WebhookReceipt {
     pub headers: WebhookHeaders,
 }
 
+impl WebhookReceipt {
+    /// Enough to drop repeats.
+    #[must_use]
+    pub fn without_content(&self) -> Self {
+        Self {
+            body: Bytes::new(),
+            headers: WebhookHeaders::default(),
+            ..self.clone()
+        }
+    }
+}
+
 /// 8x8's own headers, kept only where a bot gets webhooks as they came. With the body they are what a forger needs, so
 /// that no log may show them.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

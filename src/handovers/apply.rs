@@ -39,7 +39,12 @@ pub enum Applied {
 impl Handovers {
     /// Applies an event that 8x8 signed. An event of a conversation nobody knows is kept: its create call may still be
     /// under way, or never have been answered.
-    pub async fn apply(self: &Arc<Self>, event: WebhookEvent, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+    pub async fn apply(
+        self: &Arc<Self>,
+        mut event: WebhookEvent,
+        mut receipt: WebhookReceipt,
+    ) -> Result<Applied, ApplyError> {
+        self.redact_webhook(&mut receipt, Some(&mut event));
         let this = Arc::clone(self);
         self.parts
             .supervisor
@@ -48,7 +53,8 @@ impl Handovers {
     }
 
     /// Keeps a proven event that cannot be read: a repeat would read no better.
-    pub async fn keep_unread(&self, receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+    pub async fn keep_unread(&self, mut receipt: WebhookReceipt) -> Result<Applied, ApplyError> {
+        self.redact_webhook(&mut receipt, None);
         Ok(Applied::from(self.parts.store.keep_unplaced(receipt).await?))
     }
 

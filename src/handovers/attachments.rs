@@ -88,7 +88,7 @@ impl Handovers {
     /// For fetching a file; also of a handover that is over.
     pub async fn files_to_fetch(&self, bot: &Bot, id: &HandoverId) -> Result<Files, CommandError> {
         let slot = self.slot_of(&bot.name, id).await?;
-        self.files_of(&slot).await
+        self.files_not_erased(&slot).await
     }
 
     /// For whoever has a link to one file.
@@ -103,7 +103,15 @@ impl Handovers {
             return Ok(Err(fault));
         }
         let slot = self.slot(id).await?.ok_or(CommandError::NotFound)?;
-        self.files_of(&slot).await.map(Ok)
+        self.files_not_erased(&slot).await.map(Ok)
+    }
+
+    /// 8x8 may still have them.
+    async fn files_not_erased(&self, slot: &Slot) -> Result<Files, CommandError> {
+        if slot.handover.lock().await.is_erased() {
+            return Err(CommandError::NotFound);
+        }
+        self.files_of(slot).await
     }
 
     /// Starts giving 8x8 a file. Broken off when the file ends early, or takes longer than any may.

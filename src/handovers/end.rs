@@ -10,6 +10,7 @@ use crate::handovers::Bot;
 use crate::handovers::CommandError;
 use crate::handovers::Handovers;
 use crate::handovers::Key;
+use crate::handovers::redact::redact_option;
 use crate::handovers::service::Along;
 use crate::store::Reference;
 
@@ -32,9 +33,10 @@ impl Handovers {
         self: &Arc<Self>,
         bot: &Bot,
         id: &HandoverId,
-        end: EndHandover,
+        mut end: EndHandover,
         key: Option<Key>,
     ) -> Result<Handover, CommandError> {
+        redact_option(&mut end.message, &bot.tenant.redactor);
         let slot = self.slot_of(&bot.name, id).await?;
         let now = self.parts.clock.now();
         let claim = key.map(|key| key.claim(&bot.name, Reference::Handover(id.clone()), now));

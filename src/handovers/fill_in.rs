@@ -4,6 +4,7 @@ use crate::chat_gateway::SaidView;
 use crate::domain::Handover;
 use crate::domain::Timestamp;
 use crate::handovers::Tenant;
+use crate::handovers::redact::redact_said;
 use crate::handovers::transcript::ASK_FOR;
 use crate::handovers::transcript::answered;
 
@@ -28,4 +29,5 @@ pub(super) async fn fill_in(tenant: Option<&Tenant>, handover: &Handover, missin
     if tokio::time::timeout(ASK_FOR, each).await.is_err() {
         tracing::warn!(handover.id = %handover.id(), "8x8 took too long to tell what is in some messages");
     }
+    redact_said(missing.iter_mut().map(|(_, said)| said), &tenant.redactor);
 }

@@ -77,7 +77,8 @@ impl Handovers {
             .await?
     }
 
-    async fn open_now(self: &Arc<Self>, command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
+    async fn open_now(self: &Arc<Self>, mut command: OpenHandover, key: Option<Key>) -> Result<OpenedAs, CommandError> {
+        command.redact();
         let facts = self.facts(&command)?;
         let (bot, id, asked_at) = (Arc::clone(&command.bot), facts.id.clone(), facts.created_at);
         let mut handover = Handover::creating(facts, command.user.clone());

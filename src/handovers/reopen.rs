@@ -67,9 +67,10 @@ impl Handovers {
     async fn reopen_now(
         self: &Arc<Self>,
         bot: &Bot,
-        command: ReopenHandover,
+        mut command: ReopenHandover,
         key: Option<Key>,
     ) -> Result<Handover, CommandError> {
+        bot.tenant.redactor.text(&mut command.text);
         let before = self.get(&bot.name, &command.handover).await?;
         let conversation = reopenable(&before)?;
         self.end_confirmed(bot, &before, &conversation).await?;

@@ -59,9 +59,10 @@ impl Handovers {
     async fn send_now(
         self: &Arc<Self>,
         bot: &Bot,
-        message: PostMessage,
+        mut message: PostMessage,
         key: Option<Key>,
     ) -> Result<Posted, CommandError> {
+        message.redact(&bot.tenant.redactor);
         let slot = self.slot_of(&bot.name, &message.handover).await?;
         let now = self.parts.clock.now();
         let id = MessageId::generate(now);

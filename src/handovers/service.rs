@@ -211,7 +211,7 @@ impl Handovers {
     }
 
     /// Someone else wrote this handover: take what the store has and compute again.
-    async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
+    pub(super) async fn reload(&self, handover: &mut MutexGuard<'_, Handover>) -> Result<(), StoreError> {
         let id = handover.id().clone();
         let stored = self.parts.store.handover(&id).await?;
         let missing = || StoreError::Inconsistent {
@@ -232,7 +232,7 @@ impl Handovers {
             calls: next.calls.clone(),
             settled: along.settled.clone(),
             message: next.message.clone(),
-            receipt: along.receipt.clone(),
+            receipt: along.receipt.as_ref().map(|receipt| kept(receipt, &next.next)),
             claim: along.claim.clone(),
             agent_knows: None,
         }
@@ -331,5 +331,14 @@ fn news_of_agent(before: &Handover, next: &Transition) -> Option<AgentKnows> {
         (false, true) => Some(AgentKnows::Yes),
         (true, false) => Some(AgentKnows::No),
         (true, true) | (false, false) => None,
+    }
+}
+
+/// Of an event of a handover whose content is erased no more is kept than that it came.
+fn kept(receipt: &WebhookReceipt, handover: &Handover) -> WebhookReceipt {
+    if handover.is_erased() {
+        receipt.without_content()
+    } else {
+        receipt.clone()
     }
 }

@@ -20,6 +20,7 @@ use crate::handovers::AgentNames;
 use crate::handovers::QueueRule;
 use crate::outbound::Fetcher;
 use crate::provisioning::Standing;
+use crate::redaction::Redactor;
 
 #[derive(Debug)]
 pub struct Tenant {
@@ -45,6 +46,8 @@ pub struct Tenant {
     pub message_deadline: Duration,
     pub availability: Arc<Availability>,
     pub attachments: AttachmentRules,
+    /// Of what is said.
+    pub redactor: Redactor,
 }
 
 /// Which files bots may give 8x8.

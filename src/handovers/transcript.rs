@@ -23,6 +23,7 @@ use crate::handovers::backfill::Missed;
 use crate::handovers::entry::Entry;
 use crate::handovers::fill_in::fill_in;
 use crate::handovers::newest::Newest;
+use crate::handovers::redact::redact_said;
 use crate::handovers::service::LINGER;
 use crate::handovers::split;
 use crate::store::HandoverFilter;
@@ -46,9 +47,25 @@ pub struct Transcript {
     pub left_out: usize,
 }
 
+impl Transcript {
+    fn erased(handover: Handover) -> Self {
+        Self {
+            handover,
+            entries: Vec::new(),
+            participants: None,
+            complete: false,
+            left_out: 0,
+        }
+    }
+}
+
 impl Handovers {
     pub async fn transcript(&self, bot: &BotName, id: &HandoverId) -> Result<Transcript, CommandError> {
         let handover = self.get(bot, id).await?;
+        if handover.is_erased() {
+            // What 8x8 still has is not brought back either.
+            return Ok(Transcript::erased(handover));
+        }
         let tenant = self.parts.tenants.tenant(&handover.facts.tenant);
         let mut entries = Newest::default();
         let mut known = Vec::new();
@@ -143,8 +160,12 @@ impl Handovers {
             tokio::time::timeout(ASK_FOR, gateway.said_since(conversation, from)),
             tokio::time::timeout(ASK_FOR, gateway.participants(conversation)),
         );
+        let mut said = answered(handover.id(), said.ok());
+        if let Some(said) = &mut said {
+            redact_said(&mut said.messages, &tenant.redactor);
+        }
         Past {
-            said: answered(handover.id(), said.ok()),
+            said,
             participants: answered(handover.id(), participants.ok()),
         }
     }

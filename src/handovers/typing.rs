@@ -151,7 +151,7 @@ impl Typists {
         })
     }
 
-    fn stopped(&self) {
+    pub(super) fn stopped(&self) {
         self.with(|seen| seen.users.clear());
     }
 

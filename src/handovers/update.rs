@@ -12,6 +12,7 @@ use crate::domain::transition::Input;
 use crate::handovers::Bot;
 use crate::handovers::CommandError;
 use crate::handovers::Handovers;
+use crate::handovers::redact::redact_user;
 use crate::handovers::service::Along;
 use crate::handovers::ticket::Fate;
 use crate::handovers::ticket::Ticket;
@@ -34,8 +35,11 @@ impl Handovers {
         self: &Arc<Self>,
         bot: &Bot,
         id: &HandoverId,
-        update: UpdateHandover,
+        mut update: UpdateHandover,
     ) -> Result<Handover, CommandError> {
+        if let Some(user) = &mut update.user {
+            redact_user(user, &bot.tenant.redactor);
+        }
         let slot = self.slot_of(&bot.name, id).await?;
         if slot.lane.is_full() {
             return Err(CommandError::LaneFull);

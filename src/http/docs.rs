@@ -34,7 +34,7 @@ pub fn openapi() -> openapi::OpenApi {
         .merge(api::transfers())
         .into_openapi();
     for item in api.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch];
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
         }
@@ -100,6 +100,7 @@ problems! {
     CallProblems = InvalidRequest, Unauthorized, Internal, StoreUnavailable;
     /// Of a call that looks at one handover.
     ReadProblems = InvalidRequest, Unauthorized, NotFound, Internal, StoreUnavailable;
+    EraseProblems = InvalidRequest, Unauthorized, NotFound, HandoverNotActive, Internal, StoreUnavailable;
     /// Of a call that fetches a file.
     DownloadProblems = Unauthorized, NotFound, UpstreamRejected, UpstreamUnauthorized, UpstreamUnavailable, UpstreamTimeout, Internal,
         StoreUnavailable;
@@ -192,6 +193,7 @@ mod tests {
             ("/v1/handovers/{id}/attachments", "post"),
             ("/v1/handovers/{id}/attachments/{attachmentId}", "get"),
             ("/v1/handovers/{id}/events", "get"),
+            ("/v1/handovers/{id}/content", "delete"),
             ("/v1/handovers/{id}/transcript", "get"),
             ("/v1/handovers/{id}/timeline", "get"),
             ("/v1/events", "get"),

@@ -138,6 +138,10 @@ fn of_refused(refused: Refused) -> Problem {
             ProblemCode::HandoverNotActive,
             "the handover's present state does not allow this call; see its `state`",
         ),
+        Refused::NotOver => Problem::new(
+            ProblemCode::HandoverNotActive,
+            "what is said in a handover that goes on cannot be erased; end it first",
+        ),
         Refused::HandBackTaken => hand_back_taken(),
         Refused::HandBackUnderWay => {
             let detail = "8x8 has not said yet whether it scheduled the hand-back; it is asked again. Repeat with the same \

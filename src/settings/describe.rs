@@ -27,6 +27,7 @@ impl Settings {
         lines.secrets("admin.tokens", &self.admin.tokens);
         lines.add("store.url", masked(&self.store.url));
         lines.time("store.retention", self.store.retention);
+        lines.time("store.content_retention", self.store.content_retention);
         delivery(&mut lines, &self.delivery);
         outbound(&mut lines, &self.outbound);
         lines.add("telemetry.level", &self.telemetry.level);
@@ -100,6 +101,7 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     let limit = u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX);
     lines.add("attachment_limit", bytesize::ByteSize::b(limit));
     lines.list("attachment_types", &tenant.attachment_types);
+    lines.list("redact", tenant.redact.iter().map(|rule| rule.pattern.as_str()));
     lines.list(
         "webhook.require",
         tenant.webhook.require.iter().copied().map(WebhookProof::as_str),

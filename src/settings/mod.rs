@@ -45,6 +45,7 @@ pub use sections::Settings;
 pub use sections::TlsSettings;
 pub use tenant::ClientSettings;
 pub use tenant::QueueSettings;
+pub use tenant::RedactSettings;
 pub use tenant::TenantAuth;
 pub use tenant::TenantSettings;
 pub use tenant::TenantWebhookSettings;

@@ -13,6 +13,7 @@ use crate::settings::ClientSettings;
 use crate::settings::DeliverySettings;
 use crate::settings::OutboundSettings;
 use crate::settings::QueueSettings;
+use crate::settings::RedactSettings;
 use crate::settings::ServerSettings;
 use crate::settings::Settings;
 use crate::settings::TenantScheduleSettings;
@@ -140,6 +141,13 @@ const TENANT: Shape = Shape {
             },
         ),
     ],
+    lists: &[(
+        "redact",
+        Shape {
+            required: &["pattern"],
+            ..Shape::plain(fields::<RedactSettings>)
+        },
+    )],
     named: &[("queues", Naming::Foreign, Shape::plain(fields::<QueueSettings>))],
     ..Shape::plain(fields::<TenantSettings>)
 };

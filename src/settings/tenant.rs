@@ -58,6 +58,9 @@ pub struct TenantSettings {
     /// Media types of files bots may give 8x8, such as `image/*`; any when empty.
     #[serde(default, deserialize_with = "crate::setting::list")]
     pub attachment_types: Vec<String>,
+    /// What is taken out of everything that is said before it is stored.
+    #[serde(default)]
+    pub redact: Vec<RedactSettings>,
     #[serde(default)]
     pub webhook: TenantWebhookSettings,
     #[serde(default)]
@@ -122,6 +125,20 @@ impl Default for TenantWebhookSettings {
             jwk_fallback_url: None,
         }
     }
+}
+
+/// One of `redact`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedactSettings {
+    pub pattern: String,
+    /// Stands in the place of what the pattern fits.
+    #[serde(default = "redacted")]
+    pub replace: String,
+}
+
+fn redacted() -> String {
+    "[redacted]".to_owned()
 }
 
 /// One of `webhook.clients`.

@@ -213,6 +213,18 @@ pub trait Store: Redelivery + Send + Sync {
     /// [`crate::store::AUDIT_AT_MOST`]. How many went.
     async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
+    /// Writes a handover that is over as it is without what people said and who they are, with an entry of the audit log;
+    /// from then on nothing of that is kept of it any more. `false`: the stored version is not the one it was computed from.
+    async fn begin_erasing(&self, handover: Handover, entry: Option<AuditEntry>) -> Result<bool, StoreError>;
+
+    /// Erases the same in at most `limit` rows of what hangs on it. How many; 0 when nothing is left, or only calls that
+    /// 8x8 has not confirmed yet.
+    async fn erase_slice(&self, id: &HandoverId, limit: usize) -> Result<usize, StoreError>;
+
+    /// Handovers that ended before then and have words and names left, with nothing to be delivered or to be told 8x8; and
+    /// those whose erasing was begun. Oldest first.
+    async fn erasable(&self, ended_before: Timestamp, limit: usize) -> Result<Vec<HandoverId>, StoreError>;
+
     /// Whether there is room for work in bulk, such as resending what failed: [`StoreError::Full`] before anything else is
     /// refused.
     fn takes_bulk(&self) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! What goes into the store and comes out of it in one piece.
 
 use bytes::Bytes;
+use serde_json::Map;
+use serde_json::Value;
 
 use crate::domain::AccountId;
 use crate::domain::BotName;
@@ -8,6 +10,7 @@ use crate::domain::CallId;
 use crate::domain::CallOutcome;
 use crate::domain::CallRecord;
 use crate::domain::ConversationId;
+use crate::domain::ERASED_EXTRA;
 use crate::domain::EventContext;
 use crate::domain::Handover;
 use crate::domain::HandoverEvent;
@@ -121,6 +124,49 @@ pub struct KeptAnswer {
     pub content_type: String,
     pub location: Option<String>,
     pub body: String,
+}
+
+impl KeptAnswer {
+    /// The same answer about the same thing, without what people said and who they are.
+    #[must_use]
+    pub fn erased(&self) -> Self {
+        Self {
+            body: Self::erased_body(&self.body),
+            ..self.clone()
+        }
+    }
+
+    /// What our own answers to bots hold of people stands under these names, at the top or one level down.
+    pub(super) fn erased_body(body: &str) -> String {
+        if body.starts_with(ERASED_EXTRA) {
+            return body.to_owned();
+        }
+        let Ok(Value::Object(mut fields)) = serde_json::from_str(body) else {
+            return String::new();
+        };
+        for name in ["user", "metadata"] {
+            if let Some(value) = fields.get_mut(name) {
+                *value = Value::Object(Map::new());
+            }
+        }
+        if let Some(Value::Array(agents)) = fields.get_mut("agents") {
+            for agent in agents.iter_mut().filter_map(Value::as_object_mut) {
+                agent.remove("name");
+            }
+        }
+        if let Some(Value::Object(upstream)) = fields.get_mut("upstream") {
+            upstream.remove("message");
+        }
+        for name in ["filename", "detail", "errors"] {
+            fields.remove(name);
+        }
+        fields.remove("erased");
+        let rest = Value::Object(fields).to_string();
+        match rest.strip_prefix('{') {
+            Some("}") | None => format!("{ERASED_EXTRA}}}"),
+            Some(rest) => format!("{ERASED_EXTRA},{rest}"),
+        }
+    }
 }
 
 /// A webhook event as it came.

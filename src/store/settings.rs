@@ -12,4 +12,7 @@ pub struct StoreSettings {
     /// How long records of handovers that are over are kept.
     #[serde(deserialize_with = "crate::setting::duration")]
     pub retention: Duration,
+    /// How long what people said and who they are is kept in them.
+    #[serde(deserialize_with = "crate::setting::duration")]
+    pub content_retention: Duration,
 }

@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
         "clock",
         "oauth",
         "problem",
+        "redaction",
         "setting",
         "supervisor",
         "telemetry",

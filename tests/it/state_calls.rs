@@ -25,6 +25,17 @@ const ENDED: Cell = (409, Some("handover-ended"));
 /// 8x8 has no conversation, and so no file of it.
 const NO_FILE: Cell = (404, Some("not-found"));
 
+/// Nothing is erased of what goes on.
+const OVER: [Cell; State::ALL.len()] = [
+    NOT_ACTIVE,
+    NOT_ACTIVE,
+    NOT_ACTIVE,
+    NOT_ACTIVE,
+    NOT_ACTIVE,
+    ok(204),
+    ok(204),
+];
+
 /// A status, and the code of the problem.
 type Cell = (u16, Option<&'static str>);
 
@@ -67,6 +78,7 @@ fn table() -> Vec<Row> {
             Call::patch(json!({"queueId": "102"})),
             [NOT_ACTIVE, ok(202), NOT_ACTIVE, NOT_ACTIVE, ok(202), ENDED, ENDED],
         ),
+        (Call::delete("/v1/handovers/{id}/content"), OVER),
         (
             Call::post("/v1/handovers/{id}/reopen", json!({"text": "Hi again"})),
             [

@@ -392,6 +392,15 @@ impl Store for FakeStore {
     async fn prune_audit(&self, _: Timestamp, _: usize) -> Result<usize, StoreError> {
         panic!("not asked")
     }
+    async fn begin_erasing(&self, _: Handover, _: Option<AuditEntry>) -> Result<bool, StoreError> {
+        panic!("not asked")
+    }
+    async fn erase_slice(&self, _: &HandoverId, _: usize) -> Result<usize, StoreError> {
+        panic!("not asked")
+    }
+    async fn erasable(&self, _: Timestamp, _: usize) -> Result<Vec<HandoverId>, StoreError> {
+        panic!("not asked")
+    }
     async fn ping(&self) -> Result<(), StoreError> {
         panic!("not asked")
     }

@@ -17,6 +17,7 @@ use crate::domain::Progress;
 use crate::domain::RawJson;
 use crate::domain::State;
 use crate::domain::Timestamp;
+use crate::domain::transition::erasing;
 
 /// 8x8 is told that the user left until it confirms, for a day at most.
 const LEAVE_FOR: std::time::Duration = std::time::Duration::from_hours(24);
@@ -140,12 +141,16 @@ impl<'a> Change<'a> {
     }
 
     pub(super) fn finish(mut self) -> Transition {
-        let changed = self.progress != self.before.progress;
         let mut next = self.before.clone();
+        next.progress = self.progress;
+        if next.is_erased() {
+            erasing::keep_erased(&mut next, &mut self.events);
+        }
+        let same_facts = std::sync::Arc::ptr_eq(&next.facts, &self.before.facts);
+        let changed = !same_facts || next.progress != self.before.progress;
         if changed {
-            self.progress.updated_at = self.now;
+            next.progress.updated_at = self.now;
             next.version += 1;
-            next.progress = self.progress;
         }
         Transition {
             next,

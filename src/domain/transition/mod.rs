@@ -8,6 +8,7 @@ mod bot_phase;
 mod calls;
 mod change;
 mod deadlines;
+mod erasing;
 mod next;
 mod notices;
 mod problem;

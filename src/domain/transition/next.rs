@@ -24,6 +24,7 @@ use crate::domain::transition::bot_phase;
 use crate::domain::transition::calls;
 use crate::domain::transition::change::Change;
 use crate::domain::transition::deadlines;
+use crate::domain::transition::erasing;
 use crate::domain::transition::notices;
 use crate::domain::transition::routing;
 use crate::domain::transition::routing::Whereabouts;
@@ -68,6 +69,8 @@ pub enum Input {
         problem: RawJson,
     },
     End(EndHandover),
+    /// What people said and who they are is to be erased.
+    Erase,
     /// The fate of a message changed after the bot was answered.
     MessageFate {
         message: MessageId,
@@ -111,6 +114,8 @@ pub enum Refused {
     Ended,
     #[error("the handover is not in a state that allows this")]
     NotActive,
+    #[error("the handover is not over")]
+    NotOver,
     /// 8x8 takes one hand-back a conversation.
     #[error("the hand-back is scheduled already")]
     HandBackTaken,
@@ -141,6 +146,7 @@ pub fn next(handover: &Handover, input: Input, now: Timestamp) -> Result<Transit
             problem,
         } => routing::refused(&mut change, &call, asked_by, &problem),
         Input::End(end) => calls::end(&mut change, end)?,
+        Input::Erase => erasing::erase(&mut change)?,
         Input::MessageFate {
             message,
             client_message_id,

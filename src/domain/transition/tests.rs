@@ -307,7 +307,7 @@ fn problem() -> Input {
     }
 }
 
-pub(super) const NAMES: [&str; 45] = [
+pub(super) const NAMES: [&str; 46] = [
     "created",
     "not created",
     "passed on",
@@ -353,6 +353,7 @@ pub(super) const NAMES: [&str; 45] = [
     "looked",
     "held up",
     "caught up",
+    "erase",
 ];
 
 pub(super) fn input(name: &str) -> Input {
@@ -411,6 +412,7 @@ pub(super) fn input(name: &str) -> Input {
         "looked" => Input::Looked(Whereabouts::Over),
         "held up" => Input::HeldUp(notice("held up")),
         "caught up" => Input::CaughtUp(Some(notice("over"))),
+        "erase" => Input::Erase,
         other => panic!("no such input: {other}"),
     }
 }
@@ -582,6 +584,8 @@ fn table(name: &str) -> [&'static str; State::ALL.len()] {
         // Told where an agent is, and to nobody else.
         "held up" => ["-", "-", "active", "transferring", "-", "-", "-"],
         "caught up" => ["-", "-", "-", "-", "-", "-", "-"],
+        // It shows in the handover alone.
+        "erase" => ["goes on", "goes on", "goes on", "goes on", "goes on", "-", "-"],
         other => panic!("no row for {other}"),
     }
 }
@@ -633,6 +637,7 @@ fn rows_of(input: &Input) -> &'static [&'static str] {
         Input::Looked(_) => &["looked"],
         Input::HeldUp(_) => &["held up"],
         Input::CaughtUp(_) => &["caught up"],
+        Input::Erase => &["erase"],
     }
 }
 
@@ -674,6 +679,7 @@ fn outcome(state: State, name: &str) -> String {
         Err(Refused::NotActive) => return "refused".to_owned(),
         Err(Refused::HandBackTaken | Refused::HandBackUnderWay) => return "taken".to_owned(),
         Err(Refused::Ended) => return "over".to_owned(),
+        Err(Refused::NotOver) => return "goes on".to_owned(),
         Ok(()) => {}
     }
     let new = &walk.events[logged..];
@@ -990,4 +996,26 @@ fn a_message_in_state_bot_is_the_bots() {
     };
     assert_eq!(author(State::Active), AuthorType::User);
     assert_eq!(author(State::Bot), AuthorType::Bot);
+}
+
+#[test]
+fn what_comes_after_an_erase_is_told_late_and_without_words_and_brings_nobody_back() {
+    let mut walk = Walk::to(State::Ended).and(Input::Erase);
+    let erased_at = walk.handover.progress.erased_at;
+    assert!(erased_at.is_some());
+    walk.apply(message("agent", false, 30)).unwrap();
+    let event = walk.events.last().unwrap();
+    assert!(event.late && event.is_erased(), "{event:?}");
+    assert!(!event.extra.as_str().contains("Hello"), "{event:?}");
+    let named = AgentRef {
+        id: "bob".to_owned(),
+        name: Some("Bob Builder".to_owned()),
+    };
+    walk.apply(webhook(WebhookKind::AgentJoined(named), 31)).unwrap();
+    assert!(!walk.events.last().unwrap().extra.as_str().contains("Builder"));
+    assert_eq!(walk.handover.progress.agents.get("bob").unwrap().name, None);
+    let version = walk.handover.version;
+    walk.apply(Input::Erase).unwrap();
+    assert_eq!(walk.handover.version, version, "a repeat changes nothing");
+    assert_eq!(walk.handover.progress.erased_at, erased_at);
 }

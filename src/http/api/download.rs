@@ -94,7 +94,8 @@ pub(in crate::http) async fn download(
     CallingBot(bot): CallingBot,
     path: FilePath,
 ) -> Result<Response, Refusal> {
-    let files = state.handovers.files_to_fetch(&bot, &path.handover).await?;
+    let files = state.handovers.files_to_fetch(&bot, &path.handover).await;
+    let files = files.map_err(not_there)?;
     send(&state, &files, &path.attachment).await
 }
 
@@ -128,7 +129,7 @@ pub(in crate::http) async fn open(
         .handovers
         .files_by_link(&path.handover, &path.attachment, proof)
         .await;
-    match opened? {
+    match opened.map_err(not_there)? {
         Ok(files) => send(&state, &files, &path.attachment).await,
         Err(LinkFault::Forged) => Err(no_file()),
         Err(LinkFault::Expired) => {

@@ -161,7 +161,7 @@ pub(in crate::http) async fn update(
 }
 
 /// A refusal by the handover's state names the handover.
-fn about(mut refusal: Refusal, id: &HandoverId) -> Refusal {
+pub(super) fn about(mut refusal: Refusal, id: &HandoverId) -> Refusal {
     if matches!(
         refusal.code,
         ProblemCode::HandoverNotActive | ProblemCode::HandoverEnded

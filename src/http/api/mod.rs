@@ -3,6 +3,7 @@
 mod all_events;
 mod attachment_body;
 mod availability;
+mod content;
 mod create_body;
 mod deliveries;
 mod download;

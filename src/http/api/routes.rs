@@ -6,6 +6,7 @@ use utoipa_axum::routes;
 use crate::http::ApiState;
 use crate::http::api::all_events;
 use crate::http::api::availability;
+use crate::http::api::content;
 use crate::http::api::deliveries;
 use crate::http::api::download;
 use crate::http::api::end;
@@ -31,6 +32,7 @@ pub(in crate::http) fn calls() -> OpenApiRouter<ApiState> {
         .routes(routes!(hand_back::hand_back))
         .routes(routes!(end::end))
         .routes(routes!(reopen::reopen))
+        .routes(routes!(content::erase))
         .routes(routes!(transcript::read))
         .routes(routes!(timeline::read))
         .routes(routes!(availability::read))

@@ -37,6 +37,9 @@ pub(in crate::http) struct TranscriptView<'a> {
     data: Vec<EntryView<'a>>,
     /// Whether 8x8 was asked for what the gateway missed, and answered in full, and nothing was left out.
     complete: bool,
+    /// Everything in it was erased, after `store.content_retention` or when the bot asked for it.
+    #[serde(skip_serializing_if = "is_false")]
+    erased: bool,
     /// How many older messages there was no room for.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<usize>,
@@ -158,6 +161,7 @@ pub(in crate::http) async fn read(
         &TranscriptView {
             data: transcript.entries.iter().map(EntryView::of).collect(),
             complete: transcript.complete,
+            erased: transcript.handover.is_erased(),
             left_out: Some(transcript.left_out).filter(|count| *count > 0),
             participants,
         },

@@ -78,6 +78,14 @@ pub(in crate::http) struct HandoverView<'a> {
     )]
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
+    /// Since when what people said and who they are is erased: `user` and `metadata` are empty then, agents have no names,
+    /// and the transcript is empty.
+    #[serde(
+        serialize_with = "Timestamp::rfc3339_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    erased_at: Option<Timestamp>,
     /// The number of the newest event in the log.
     last_sequence: u64,
 }
@@ -134,6 +142,7 @@ impl<'a> HandoverView<'a> {
             updated_at: progress.updated_at,
             agent_joined_at: progress.agent_joined_at,
             ended_at: progress.ended_at,
+            erased_at: progress.erased_at,
             last_sequence: progress.last_sequence,
         }
     }

@@ -60,6 +60,7 @@ use crate::outbound::AddressPolicy;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundSettings;
 use crate::provisioning::Standing;
+use crate::redaction::Redactor;
 use crate::store::StoreSettings;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -124,6 +125,7 @@ impl Gateway {
         let settings = StoreSettings {
             url: "sqlite::memory:".to_owned(),
             retention: Duration::from_hours(24),
+            content_retention: Duration::from_hours(24),
         };
         let wake = Wake::new();
         let bus = Bus::new(bots.iter().map(|bot| bot.name.clone()));
@@ -281,6 +283,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
         send_wait: Duration::from_secs(5),
         message_deadline: Duration::from_mins(2),
         availability: Arc::new(Availability::default()),
+        redactor: Redactor::default(),
         attachments: AttachmentRules {
             limit: 1024,
             types: Vec::new(),

@@ -96,6 +96,7 @@ fn store(store: &StoreSettings, notes: &mut Notes) {
         );
     }
     notes.positive("store.retention", store.retention);
+    notes.positive("store.content_retention", store.content_retention);
     if !store.retention.is_zero() && store.retention < Duration::from_hours(24) {
         notes.warn(
             "store.retention",

@@ -10,6 +10,7 @@ use url::Host;
 use url::Url;
 
 use crate::domain::TenantName;
+use crate::redaction::Redactor;
 use crate::settings::Settings;
 use crate::settings::TenantAuth;
 use crate::settings::TenantSettings;
@@ -49,6 +50,11 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
             key("send_wait"),
             "is not shorter than `server.request_timeout`, which cuts it off",
         );
+    }
+    for (place, rule) in tenant.redact.iter().enumerate() {
+        if let Err(why) = Redactor::new([(rule.pattern.as_str(), rule.replace.as_str())]) {
+            notes.fault(key(&format!("redact[{place}].pattern")), why.to_string());
+        }
     }
     queues::check(&key("queues"), &tenant.queues, notes);
     webhook(&key("webhook"), &tenant.webhook, notes);

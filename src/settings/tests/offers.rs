@@ -133,3 +133,22 @@ fn a_source_of_availability_needs_its_own_credentials() {
     let per_queue = "[tenants.acme.queues.101]\nschedule_id = \"122\"\n[tenants.acme.schedule]\nsource = \"cc_v1\"\n";
     assert!(warned_keys(&format!("{SMALLEST}\n{per_queue}"), &[]).is_empty());
 }
+
+#[test]
+fn what_is_to_be_redacted_is_given_by_expressions_that_can_be_read() {
+    let with = |rules: &str| SMALLEST.replace("[bots", &format!("redact = [{rules}]\n[bots"));
+    let good = with(r#"{ pattern = '\d{16}', replace = "[card]" }, { pattern = "pin" }"#);
+    let settings = load_text(&good, &[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let rules = &settings.tenants.values().next().unwrap().redact;
+    assert_eq!(
+        (rules[0].replace.as_str(), rules[1].replace.as_str()),
+        ("[card]", "[redacted]")
+    );
+    let wrong = with(r#"{ pattern = "(a" }, { pattern = "a*" }, { replace = "x" }"#);
+    let expected = [
+        "tenants.acme.redact[0].pattern: is no regular expression: unclosed group",
+        "tenants.acme.redact[1].pattern: also fits where there is no text at all, so that it would stand between all letters",
+        "tenants.acme.redact[2].pattern: missing",
+    ];
+    assert_eq!(faults(&wrong, &[]), expected);
+}

@@ -14,10 +14,15 @@ use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
+use crate::store::sqlite::connection::BUSY;
 use crate::store::sqlite::error;
 
 /// The pause between two checkpoints while there is something to move. When nothing is written the thread sleeps.
 const PAUSE: Duration = Duration::from_millis(50);
+/// While it waits for readers the writer waits for it.
+const WAIT_FOR_READERS: Duration = Duration::from_millis(20);
+/// Rounds before it is tried again to empty the log when somebody was in the way: about a second.
+const ROUNDS_BETWEEN: u32 = 20;
 
 /// Told by the writer after each transaction.
 #[derive(Default)]
@@ -29,6 +34,8 @@ pub(super) struct WalGrew {
 #[derive(Default)]
 struct State {
     grew: bool,
+    /// Something in it was erased from the file: it is to be emptied.
+    empty: bool,
     stop: bool,
 }
 
@@ -47,6 +54,13 @@ impl Checkpointer {
             wal,
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// What is in the log must not stay in it: it is moved into the file and cut off as soon as nobody reads in it.
+    pub(super) fn empty_the_log(&self) {
+        let mut state = self.wal.lock();
+        (state.grew, state.empty) = (true, true);
+        self.wal.changed.notify_all();
     }
 
     pub(super) fn close(&self) {
@@ -72,8 +86,8 @@ impl WalGrew {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the log to grow, then for the pause. `false` when the thread is to stop.
-    fn wait(&self) -> bool {
+    /// Waits for the log to grow, then for the pause. `None` when the thread is to stop.
+    fn wait(&self) -> Option<Way> {
         let state = self.lock();
         let state = self
             .changed
@@ -84,17 +98,48 @@ impl WalGrew {
             .wait_timeout_while(state, PAUSE, |state| !state.stop)
             .unwrap_or_else(PoisonError::into_inner);
         state.grew = false;
-        !state.stop
+        let way = if std::mem::take(&mut state.empty) {
+            Way::Empty
+        } else {
+            Way::Beside
+        };
+        (!state.stop).then_some(way)
     }
+
+    /// Tries again after the pause.
+    fn empty_later(&self) {
+        let mut state = self.lock();
+        (state.grew, state.empty) = (true, true);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Takes what no reader needs and never makes the writer wait for a lock.
+    Beside,
+    /// Takes all and leaves the log empty; a reader or a writer at work comes first.
+    Empty,
 }
 
 fn run(connection: &Connection, wal: &WalGrew, broken: &CancellationToken) {
     let mut is_stuck = false;
-    while wal.wait() {
-        // Passive: it takes what no reader needs and never makes the writer wait for a lock.
-        let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_row| Ok(()));
+    let mut rest: u32 = 0;
+    while let Some(way) = wal.wait() {
+        let way = if rest == 0 { way } else { Way::Beside };
+        if rest > 0 {
+            rest -= 1;
+            wal.empty_later();
+        }
+        let moved = match way {
+            Way::Beside => connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_row| Ok(false)),
+            Way::Empty => empty(connection),
+        };
         match moved.map_err(error::failed) {
-            Ok(()) => is_stuck = false,
+            Ok(false) => is_stuck = false,
+            Ok(true) => {
+                rest = ROUNDS_BETWEEN;
+                wal.empty_later();
+            }
             Err(StoreError::Broken(why)) => {
                 tracing::error!("the store's log cannot be moved into its file, nothing more is accepted: {why}");
                 broken.cancel();
@@ -107,4 +152,12 @@ fn run(connection: &Connection, wal: &WalGrew, broken: &CancellationToken) {
             }
         }
     }
+}
+
+/// Whether somebody was in the way.
+fn empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(WAIT_FOR_READERS)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(BUSY)?;
+    busy
 }

@@ -17,10 +17,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_grants.sql"),
     include_str!("../../../migrations/sqlite/0005_outages.sql"),
     include_str!("../../../migrations/sqlite/0006_redelivery.sql"),
-    include_str!("../../../migrations/sqlite/0008_audit.sql"),
+    include_str!("../../../migrations/sqlite/0008_privacy.sql"),
 ];
 
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 const STATEMENTS: usize = 128;
 
 /// The connection that writes, its schema up to date.
@@ -72,6 +72,8 @@ fn durable(connection: &Connection, files: &Files) -> rusqlite::Result<()> {
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     synchronous(connection, files)?;
+    // What is deleted is overwritten, on pages that become free too.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "wal_autocheckpoint", 16_000)?;
     connection.pragma_update(None, "journal_size_limit", 67_108_864)
 }

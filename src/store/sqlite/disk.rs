@@ -44,6 +44,11 @@ impl Disk {
         self.figures.register(registry);
     }
 
+    /// What is in the log must not stay in it.
+    pub(super) fn empty_the_log(&self) {
+        self.checkpointer.empty_the_log();
+    }
+
     pub(super) fn close(&self) {
         self.watch.close();
         self.checkpointer.close();

@@ -10,7 +10,9 @@ use crate::store::StoreError;
 use crate::store::rows::Place;
 use crate::store::sqlite::error::failed;
 
-const KEEP: &str = "INSERT INTO history (handover, messages) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const KEEP: &str = "INSERT INTO history (handover, messages)
+ SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM handover WHERE id = ?1 AND content > 0)
+ ON CONFLICT DO NOTHING";
 
 const READ: &str = "SELECT messages FROM history WHERE handover = ?1";
 

@@ -12,6 +12,7 @@ use crate::store::Reference;
 use crate::store::StoreError;
 use crate::store::rows;
 use crate::store::rows::IdempotencyRow;
+use crate::store::sqlite::erase;
 use crate::store::sqlite::error::failed;
 
 const RESERVE: &str = "INSERT INTO idempotency (bot, scope, key, request_sha256, handover, message, created_at)
@@ -38,6 +39,10 @@ pub(super) fn reserve(db: &Connection, claim: &IdempotencyClaim) -> Result<Optio
 
 pub(super) fn keep_answer(db: &Connection, claim: &IdempotencyClaim, answer: &KeptAnswer) -> Result<(), StoreError> {
     insert(db, claim)?;
+    let (Reference::Handover(about) | Reference::Message(about, _)) = &claim.reference;
+    // It may have been erased while the call ran.
+    let erased = erase::is_erased(db, about)?.then(|| answer.erased());
+    let answer = erased.as_ref().unwrap_or(answer);
     db.prepare_cached(ANSWER)
         .and_then(|mut statement| {
             statement.execute(params![

@@ -22,7 +22,9 @@ use crate::store::sqlite::writer::Wrote;
 const TAKE: &str =
     "INSERT INTO webhook_event (account, event_id, conversation, handover, sha256, received_at, body, headers)
  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
- ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover
+ ON CONFLICT (account, event_id) DO UPDATE SET handover = excluded.handover,
+  body = CASE length(excluded.body) WHEN 0 THEN excluded.body ELSE body END,
+  headers = CASE length(excluded.body) WHEN 0 THEN NULL ELSE headers END
   WHERE handover IS NULL AND sha256 = excluded.sha256";
 
 const KEEP: &str = "INSERT INTO webhook_event (account, event_id, conversation, sha256, received_at, body, headers)
@@ -40,7 +42,7 @@ const UNPLACED: &str = "SELECT event_id, sha256, received_at, body, headers FROM
  ORDER BY position";
 
 const OF_HANDOVER: &str = "SELECT w.headers, w.body FROM handover h
-  JOIN webhook_event w ON w.account = h.account AND w.event_id = ?2 AND w.handover = h.id
+  JOIN webhook_event w ON w.account = h.account AND w.event_id = ?2 AND w.handover = h.id AND length(w.body) > 0
  WHERE h.id = ?1";
 
 /// Those with unplaced events.

@@ -9,6 +9,7 @@ mod claims;
 mod commit;
 mod connection;
 mod disk;
+mod erase;
 mod error;
 mod figures;
 mod files;

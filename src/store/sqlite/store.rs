@@ -55,6 +55,7 @@ use crate::store::sqlite::audit;
 use crate::store::sqlite::backlog;
 use crate::store::sqlite::calls;
 use crate::store::sqlite::commit;
+use crate::store::sqlite::erase;
 use crate::store::sqlite::give_up;
 use crate::store::sqlite::grants;
 use crate::store::sqlite::handovers;
@@ -333,6 +334,24 @@ impl Store for SqliteStore {
     async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let prune = move |db: &Connection| audit::prune(db, before, limit).map(Wrote::Keep);
         self.writer.write(prune).await
+    }
+
+    async fn begin_erasing(&self, handover: Handover, entry: Option<AuditEntry>) -> Result<bool, StoreError> {
+        let texts = erase::Texts::of(&handover)?;
+        let begin = move |db: &Connection| erase::begin(db, &handover, &texts, entry.as_ref());
+        self.writer.write(begin).await
+    }
+
+    async fn erase_slice(&self, id: &HandoverId, limit: usize) -> Result<usize, StoreError> {
+        let id = id.clone();
+        let erase = move |db: &Connection| erase::slice(db, &id, limit).map(Wrote::Keep);
+        let gone = self.writer.write(erase).await?;
+        self.disk.empty_the_log();
+        Ok(gone)
+    }
+
+    async fn erasable(&self, ended_before: Timestamp, limit: usize) -> Result<Vec<HandoverId>, StoreError> {
+        self.read(move |db| erase::due(db, ended_before, limit)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -1,12 +1,16 @@
 //! The audit log.
 
+use handover_gateway::clock::Clock;
 use handover_gateway::domain::BotName;
 use handover_gateway::store::Actor;
 use handover_gateway::store::AuditEntry;
+use handover_gateway::store::Store as _;
+use handover_gateway::store::sqlite::SqliteStore;
 use rstest::rstest;
 
 use crate::store_contract::fixtures::at;
 use crate::store_contract::stand::Stand;
+use crate::store_contract::stand::settings;
 
 fn entry(second: i64) -> AuditEntry {
     AuditEntry::new(at(second), &Actor::Cli, "store.recover")
@@ -54,17 +58,15 @@ async fn old_entries_of_the_audit_log_go_in_slices_and_no_others(#[case] stand: 
     assert_eq!(left, [entry(7), entry(6), entry(5)]);
 }
 
-#[test]
-fn an_entry_cannot_be_changed_in_the_file() {
+#[tokio::test]
+async fn an_entry_cannot_be_changed_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.db");
+    let settings = settings(format!("sqlite://{}", file.display()));
+    let store = SqliteStore::open(&settings, Clock::manual(at(0))).unwrap();
+    store.append_audit(entry(1)).await.unwrap();
+    drop(store);
     let db = rusqlite::Connection::open(&file).unwrap();
-    db.execute_batch(include_str!("../../../migrations/sqlite/0008_audit.sql"))
-        .unwrap();
-    db.execute_batch(
-        "INSERT INTO audit (at, actor, action, outcome, counts) VALUES (1, 'cli', 'store.recover', 'done', '{}')",
-    )
-    .unwrap();
     let refused = db
         .execute_batch("UPDATE audit SET actor = 'somebody else'")
         .unwrap_err();

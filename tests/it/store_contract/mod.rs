@@ -4,6 +4,7 @@ mod attachments;
 mod audit;
 mod backlogs;
 mod commits;
+mod erasing;
 mod files;
 mod fixtures;
 mod grants;

@@ -55,6 +55,7 @@ pub(crate) fn settings(url: String) -> StoreSettings {
     StoreSettings {
         url,
         retention: Duration::from_hours(24),
+        content_retention: Duration::from_hours(24),
     }
 }
 

@@ -54,6 +54,14 @@ impl Call {
         }
     }
 
+    pub(crate) const fn delete(path: &'static str) -> Self {
+        Self {
+            method: Method::DELETE,
+            path,
+            body: Body::Nothing,
+        }
+    }
+
     pub(crate) const fn upload(bytes: &'static str) -> Self {
         Self {
             method: Method::POST,
@@ -105,6 +113,7 @@ pub(crate) fn every() -> Vec<Call> {
         Call::upload("a file"),
         Call::post("/v1/handovers/{id}/hand-back", json!({})),
         Call::post("/v1/handovers/{id}/end", json!({})),
+        Call::delete("/v1/handovers/{id}/content"),
         Call::post("/v1/handovers/{id}/reopen", json!({"text": "hello again"})),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod backlogs;
 mod deliveries;
+mod erasing;
 mod model;
 mod redelivery;
 mod store;

@@ -57,6 +57,8 @@ pub(super) struct Model {
     pub(super) tenants: HashMap<TenantName, TenantState>,
     pub(super) link_key: Option<[u8; 32]>,
     pub(super) audit: Vec<AuditEntry>,
+    /// Whose erasing is over.
+    pub(super) erased: HashSet<HandoverId>,
 }
 
 pub(super) type Key = (BotName, String, String);
@@ -173,7 +175,12 @@ impl Model {
             .find(|(known, _)| known.account == receipt.account && known.event_id == receipt.event_id);
         match known {
             None => self.webhook_events.push((receipt.clone(), Some(handover.clone()))),
-            Some((known, taken @ None)) if known.sha256 == receipt.sha256 => *taken = Some(handover.clone()),
+            Some((known, taken @ None)) if known.sha256 == receipt.sha256 => {
+                *taken = Some(handover.clone());
+                if receipt.body.is_empty() {
+                    *known = known.without_content();
+                }
+            }
             Some((known, _)) => {
                 let same_body = known.sha256 == receipt.sha256;
                 return Err(Box::new(Committed::Seen { same_body }));

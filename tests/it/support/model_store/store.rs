@@ -46,6 +46,7 @@ use handover_gateway::store::KeptWebhook;
 use handover_gateway::store::Loaded;
 use handover_gateway::store::Opened;
 use handover_gateway::store::Outage;
+use handover_gateway::store::Reference;
 use handover_gateway::store::Registration;
 use handover_gateway::store::Settlement;
 use handover_gateway::store::Store;
@@ -150,7 +151,9 @@ impl Store for ModelStore {
     async fn webhook_of(&self, handover: &HandoverId, event_id: &str) -> Result<Option<KeptWebhook>, StoreError> {
         let model = self.lock();
         let mut events = model.webhook_events.iter();
-        let found = events.find(|(receipt, of)| receipt.event_id == event_id && of.as_ref() == Some(handover));
+        let found = events.find(|(receipt, of)| {
+            receipt.event_id == event_id && of.as_ref() == Some(handover) && !receipt.body.is_empty()
+        });
         Ok(found.map(|(receipt, _)| KeptWebhook {
             headers: receipt.headers.clone(),
             body: receipt.body.clone(),
@@ -245,7 +248,10 @@ impl Store for ModelStore {
     }
 
     async fn keep_history(&self, id: &HandoverId, messages: Vec<PastMessage>) -> Result<(), StoreError> {
-        self.lock().histories.entry(id.clone()).or_insert(messages);
+        let mut model = self.lock();
+        if !model.is_erased(id) {
+            model.histories.entry(id.clone()).or_insert(messages);
+        }
         Ok(())
     }
 
@@ -270,6 +276,12 @@ impl Store for ModelStore {
     async fn keep_answer(&self, claim: IdempotencyClaim, answer: KeptAnswer) -> Result<(), StoreError> {
         let mut model = self.lock();
         model.reserve(&claim);
+        let (Reference::Handover(about) | Reference::Message(about, _)) = &claim.reference;
+        let answer = if model.is_erased(about) {
+            answer.erased()
+        } else {
+            answer
+        };
         let key = (claim.bot, claim.scope, claim.key);
         if let Some((record, _at)) = model.keys.get_mut(&key)
             && record.request_sha256 == claim.request_sha256
@@ -432,6 +444,19 @@ impl Store for ModelStore {
             place > limit || (entry.at >= before && all - place < at_most)
         });
         Ok(all - model.audit.len())
+    }
+
+    async fn begin_erasing(&self, handover: Handover, entry: Option<AuditEntry>) -> Result<bool, StoreError> {
+        Ok(self.lock().begin_erasing(handover, entry))
+    }
+
+    async fn erase_slice(&self, id: &HandoverId, limit: usize) -> Result<usize, StoreError> {
+        assert!(limit > 0, "a slice of nothing never ends");
+        Ok(self.lock().erase(id))
+    }
+
+    async fn erasable(&self, ended_before: Timestamp, limit: usize) -> Result<Vec<HandoverId>, StoreError> {
+        Ok(self.lock().erasable(ended_before, limit))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -14,3 +14,10 @@ CREATE TABLE audit (
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit BEGIN
   SELECT RAISE(ABORT, 'entries of the audit log are not changed');
 END;
+
+-- Whether what people said and who they are is there (0), being erased (1), or gone (2).
+ALTER TABLE handover ADD COLUMN content INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX handover_with_content ON handover (ended_at) WHERE live = 0 AND content = 0;
+CREATE INDEX handover_being_erased ON handover (id) WHERE content = 1;
+CREATE INDEX idempotency_handover ON idempotency (handover);
