@@ -131,10 +131,11 @@ impl Running {
         }
         let (tenants, bots) = (in_force.tenants.values().cloned(), in_force.bots.values().cloned());
         self.surface.handovers.replace_tenants(tenants, bots);
+        self.surface.bus = self.surface.bus.renewed();
         let routers = self.surface.routers(&next, &in_force);
         self.public.replace(routers.public);
         self.admin.replace(routers.admin);
-        // After the routers: whoever is let go here comes back with a key that is good now.
+        // After the routers: whoever is let go here comes back by the new ones.
         let revoked = revoked(&self.settings, &next);
         self.surface.bus.replace(in_force.bots.keys().cloned(), &revoked);
         (self.settings, self.in_force) = (next, in_force);
