@@ -17,6 +17,7 @@ use crate::domain::Origin;
 use crate::domain::State;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
+use crate::domain::WebhookKind;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
@@ -169,9 +170,12 @@ impl Handovers {
         let missed = compare::missed(&handover, &there, missing, told.queue.as_deref());
         let logged = handover.progress.last_sequence;
         for missed in missed {
-            let Some((event, at)) = missed.event(&handover) else {
+            let Some((mut event, at)) = missed.event(&handover) else {
                 break;
             };
+            if let WebhookKind::Queued(queue) = &mut event.kind {
+                *queue = tenant.queue(queue.id.clone());
+            }
             let event = self.told_as(&handover, event);
             let input = Input::Backfilled { event, at };
             self.change_locked(slot, &mut handover, input, Along::default()).await?;
