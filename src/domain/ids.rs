@@ -64,6 +64,14 @@ our_id!(
     "call_"
 );
 
+impl HandoverId {
+    /// When it was made, as the id itself tells.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let millis = self.0.strip_prefix("ho_")?.get(..12)?;
+        i64::from_str_radix(millis, 16).ok().map(Timestamp::from_millis)
+    }
+}
+
 /// 8x8's name for its object behind a handover.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -103,6 +111,7 @@ mod tests {
         let late = HandoverId::generate(Timestamp::from_millis(1_700_000_000_001));
         assert_eq!(HandoverId::parse(early.as_str()), Some(early.clone()));
         assert!(early < late);
+        assert_eq!(late.made_at(), Some(Timestamp::from_millis(1_700_000_000_001)));
     }
 
     #[test]
