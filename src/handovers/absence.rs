@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
+use crate::chat_gateway::ChatGatewaySettings;
 use crate::chat_gateway::Coverage;
 use crate::chat_gateway::NewestConversations;
 use crate::domain::HandoverId;
 use crate::domain::Timestamp;
+use crate::handovers::Tenant;
 
-/// A create reaches 8x8 within this long of its handover's making, throttled or not: handovers of one moment stand in any
-/// order there.
-const SLACK: Duration = Duration::from_secs(30);
+/// How much later than its handover was made a create may reach 8x8, throttled or not: handovers of one moment stand in
+/// any order there.
+pub(super) fn slack(tenant: &Tenant) -> Duration {
+    tenant.send_wait + ChatGatewaySettings::CALL_TIMEOUT + MARGIN
+}
+
+/// Whether agents are there may be asked before.
+const MARGIN: Duration = Duration::from_secs(15);
 
 /// Our own ids tell their time, so they show whether the list is what it should be: it must hold one older than this
 /// handover, and nothing of ours out of order. A list of everything must show our property on something, or be empty: 8x8
 /// might leave properties out.
-pub(super) fn shows_all_since(found: &NewestConversations, handover: &HandoverId) -> bool {
+pub(super) fn shows_all_since(found: &NewestConversations, handover: &HandoverId, slack: Duration) -> bool {
     let ours: Vec<&HandoverId> = found
         .conversations
         .iter()
@@ -22,7 +29,7 @@ pub(super) fn shows_all_since(found: &NewestConversations, handover: &HandoverId
         .collect();
     match found.coverage {
         Coverage::All => found.conversations.is_empty() || !ours.is_empty(),
-        Coverage::Newest => is_ordered_back_to(&ours, handover) || is_nearly_ordered_back_to(&ours, handover),
+        Coverage::Newest => is_ordered_back_to(&ours, handover) || is_nearly_ordered_back_to(&ours, handover, slack),
         Coverage::Part => false,
     }
 }
@@ -33,7 +40,7 @@ fn is_ordered_back_to(ours: &[&HandoverId], handover: &HandoverId) -> bool {
 
 /// Where several are created at a time, or 8x8 throttled one: none may be out of place by more than a create takes, and
 /// the older one must be older by more than that.
-fn is_nearly_ordered_back_to(ours: &[&HandoverId], handover: &HandoverId) -> bool {
+fn is_nearly_ordered_back_to(ours: &[&HandoverId], handover: &HandoverId, slack: Duration) -> bool {
     let times: Option<Vec<Timestamp>> = ours.iter().map(|id| id.made_at()).collect();
     let (Some(times), Some(made)) = (times, handover.made_at()) else {
         return false;
@@ -43,11 +50,11 @@ fn is_nearly_ordered_back_to(ours: &[&HandoverId], handover: &HandoverId) -> boo
     };
     let mut oldest = *first;
     let in_place = times.iter().all(|at| {
-        let fits = *at <= oldest.plus(SLACK);
+        let fits = *at <= oldest.plus(slack);
         oldest = oldest.min(*at);
         fits
     });
-    in_place && *first > last.plus(SLACK) && oldest < made.minus(SLACK)
+    in_place && *first > last.plus(slack) && oldest < made.minus(slack)
 }
 
 #[cfg(test)]
@@ -77,16 +84,20 @@ mod tests {
         HandoverId::generate(Timestamp::from_millis(1_700_000_000_000 + seconds * 1000))
     }
 
+    fn shows(seconds: &[i64], handover: i64) -> bool {
+        shows_all_since(&list(seconds), &id(handover), Duration::from_secs(30))
+    }
+
     #[test]
     fn a_list_in_order_that_reaches_back_shows_an_absence() {
-        assert!(shows_all_since(&list(&[500, 400, 300]), &id(350)));
-        assert!(!shows_all_since(&list(&[500, 400, 300]), &id(200)));
+        assert!(shows(&[500, 400, 300], 350));
+        assert!(!shows(&[500, 400, 300], 200));
     }
 
     #[test]
     fn creates_that_overtook_each_other_spoil_no_proof() {
-        assert!(shows_all_since(&list(&[500, 470, 495, 400, 300]), &id(450)));
-        assert!(shows_all_since(&list(&[495, 500, 400, 300]), &id(505)));
+        assert!(shows(&[500, 470, 495, 400, 300], 450));
+        assert!(shows(&[495, 500, 400, 300], 505));
     }
 
     #[test]
@@ -97,13 +108,13 @@ mod tests {
             &[10, 20, 30, 40],
             &[400, 100, 500],
         ] {
-            assert!(!shows_all_since(&list(other), &id(450)), "{other:?}");
+            assert!(!shows(other, 450), "{other:?}");
         }
     }
 
     #[test]
     fn nearly_in_order_it_must_reach_back_further() {
-        assert!(!shows_all_since(&list(&[470, 490, 430]), &id(450)));
-        assert!(!shows_all_since(&list(&[]), &id(450)));
+        assert!(!shows(&[470, 490, 430], 450));
+        assert!(!shows(&[], 450));
     }
 }

@@ -24,6 +24,7 @@ use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::handovers::absence::shows_all_since;
+use crate::handovers::absence::slack;
 use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
 use crate::handovers::service::Along;
@@ -154,7 +155,7 @@ impl Handovers {
         match tenant.chat_gateway.newest(LOOK_AT).await {
             Ok(found) => match ours(&found, &slot.id) {
                 Some(conversation) => Some(Input::Created(conversation)),
-                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id) => {
+                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id, slack(tenant)) => {
                     Some(Input::NotCreated(problem::never_taken(&slot.id)))
                 }
                 None if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
