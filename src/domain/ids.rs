@@ -65,10 +65,10 @@ our_id!(
 );
 
 impl HandoverId {
-    /// When it was made, to the millisecond.
-    pub fn made_at(&self) -> Timestamp {
-        let millis = self.0.get(3..15).and_then(|hex| i64::from_str_radix(hex, 16).ok());
-        Timestamp::from_millis(millis.unwrap_or(0))
+    /// When it was made, as the id itself tells.
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let millis = self.0.strip_prefix("ho_")?.get(..12)?;
+        i64::from_str_radix(millis, 16).ok().map(Timestamp::from_millis)
     }
 }
 
@@ -111,7 +111,7 @@ mod tests {
         let late = HandoverId::generate(Timestamp::from_millis(1_700_000_000_001));
         assert_eq!(HandoverId::parse(early.as_str()), Some(early.clone()));
         assert!(early < late);
-        assert_eq!(late.made_at(), Timestamp::from_millis(1_700_000_000_001));
+        assert_eq!(late.made_at(), Some(Timestamp::from_millis(1_700_000_000_001)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The service in the middle: routes webhook events to handovers and bots' calls to 8x8, through the transition function.
 
+mod absence;
 mod agent_names;
 mod apply;
 mod attachments;

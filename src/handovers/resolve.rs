@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chat_gateway::ConversationView;
-use crate::chat_gateway::Coverage;
 use crate::chat_gateway::MessageView;
 use crate::chat_gateway::NewestConversations;
 use crate::chat_gateway::NewestMessages;
@@ -24,6 +23,8 @@ use crate::domain::transition::Answer;
 use crate::domain::transition::Input;
 use crate::handovers::Handovers;
 use crate::handovers::Tenant;
+use crate::handovers::absence::shows_all_since;
+use crate::handovers::absence::slack;
 use crate::handovers::carry_out::Target;
 use crate::handovers::problem;
 use crate::handovers::service::Along;
@@ -159,7 +160,7 @@ impl Handovers {
         match tenant.chat_gateway.newest(LOOK_AT).await {
             Ok(found) => match ours(&found, &slot.id) {
                 Some(conversation) => Some(Input::Created(conversation)),
-                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id) => {
+                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id, slack(tenant)) => {
                     Some(Input::NotCreated(problem::never_taken(&slot.id)))
                 }
                 None if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
@@ -328,24 +329,6 @@ fn ours(found: &NewestConversations, handover: &HandoverId) -> Option<Conversati
     theirs
         .find(|view| view.handover.as_ref() == Some(handover))
         .map(|view| view.id.clone())
-}
-
-/// Whether what is not in the list is not at 8x8. Our own ids sort by time, so they show whether the list does: it must
-/// hold one older than this handover, and nothing of ours out of order. A list of everything must show our property on
-/// something, or be empty: 8x8 might leave properties out.
-fn shows_all_since(found: &NewestConversations, handover: &HandoverId) -> bool {
-    let ours: Vec<&HandoverId> = found
-        .conversations
-        .iter()
-        .filter_map(|view| view.handover.as_ref())
-        .collect();
-    match found.coverage {
-        Coverage::All => found.conversations.is_empty() || !ours.is_empty(),
-        Coverage::Newest => {
-            ours.is_sorted_by(|newer, older| newer >= older) && ours.iter().any(|known| *known < handover)
-        }
-        Coverage::Part => false,
-    }
 }
 
 pub(super) fn is_idle(view: &ConversationView) -> bool {

@@ -60,6 +60,7 @@ async fn killed_at_every_failpoint() {
             }
             if started.is_ok() && !dies(&mut rig).await {
                 rig.wrong(format!("never reached: {left:?}"));
+                rig.gateway.kill();
                 break;
             }
             let fired = rig.gateway.fired();
