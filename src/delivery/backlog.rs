@@ -26,6 +26,8 @@ const BYTES_PER_BOT: u64 = 256 * 1024 * 1024;
 const WEIGH_FROM: u64 = BYTES_PER_BOT / (1024 * 1024);
 /// Bytes are counted with every so manieth look.
 const WEIGH_EVERY: u32 = 10;
+/// So many slices of events go between two counts.
+const SLICES: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of the time at most one part in so many goes into counting, however much there is to count.
 const SPARING: u32 = 20;
@@ -37,7 +39,7 @@ pub struct BacklogKeeper {
     events_per_bot: u64,
     looks: u32,
     /// Bots beyond their quota, and how many of their events were given up for it.
-    over: HashMap<BotName, usize>,
+    over: HashMap<BotName, u64>,
 }
 
 impl BacklogKeeper {
@@ -76,8 +78,8 @@ impl BacklogKeeper {
         }
     }
 
-    /// Looks once, and brings each bot that is beyond its quota a slice nearer to it: how many events that were.
-    pub async fn step(&mut self) -> Result<usize, StoreError> {
+    /// Looks once, and brings each bot that is beyond its quota back to it, or nearer: how many events that were.
+    pub async fn step(&mut self) -> Result<u64, StoreError> {
         let asked = BacklogAsked {
             long_lane: PER_HANDOVER,
             weigh_from: if self.looks.is_multiple_of(WEIGH_EVERY) {
@@ -108,28 +110,39 @@ impl BacklogKeeper {
         Ok(all)
     }
 
-    async fn keep_within(&mut self, backlog: &Backlog, now: Timestamp) -> Result<usize, StoreError> {
+    async fn keep_within(&mut self, backlog: &Backlog, now: Timestamp) -> Result<u64, StoreError> {
         let mut gone = 0;
         for (handover, events) in &backlog.long_lanes {
-            let too_many = events.saturating_sub(PER_HANDOVER);
-            gone += self
-                .store
-                .give_up(GivenUp::OfLane(handover.clone(), too_many), now)
-                .await?;
+            let oldest = |events| GivenUp::OfLane(handover.clone(), events);
+            gone += self.give_up(oldest, events.saturating_sub(PER_HANDOVER), now).await?;
         }
         let too_many = backlog.events.saturating_sub(self.events_per_bot);
-        let too_many = too_many.max(too_heavy(backlog));
-        let left = too_many.saturating_sub(u64::try_from(gone).unwrap_or(u64::MAX));
-        if left > 0 {
-            let oldest = GivenUp::OfBot(backlog.bot.clone(), left);
-            gone += self.store.give_up(oldest, now).await?;
-        }
+        let left = too_many.max(too_heavy(backlog)).saturating_sub(gone);
+        gone += self
+            .give_up(|events| GivenUp::OfBot(backlog.bot.clone(), events), left, now)
+            .await?;
         self.tell(backlog, gone);
         Ok(gone)
     }
 
+    /// Slice by slice, between which others have their turn at the store; counting anew for each would cost more.
+    async fn give_up(&self, oldest: impl Fn(u64) -> GivenUp, most: u64, now: Timestamp) -> Result<u64, StoreError> {
+        let mut left = most;
+        for _slice in 0..SLICES {
+            if left == 0 {
+                break;
+            }
+            let gone = self.store.give_up(oldest(left), now).await?;
+            if gone == 0 {
+                break;
+            }
+            left = left.saturating_sub(u64::try_from(gone).unwrap_or(u64::MAX));
+        }
+        Ok(most - left)
+    }
+
     /// Once for each time a bot is beyond its quota.
-    fn tell(&mut self, backlog: &Backlog, gone: usize) {
+    fn tell(&mut self, backlog: &Backlog, gone: u64) {
         if gone == 0 {
             return;
         }

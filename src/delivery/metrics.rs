@@ -118,8 +118,7 @@ impl DeliveryMetrics {
             .set(i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX));
     }
 
-    pub(crate) fn gave_up_for_quota(&self, events: usize) {
-        let events = u64::try_from(events).unwrap_or(u64::MAX);
+    pub(crate) fn gave_up_for_quota(&self, events: u64) {
         self.failed.inc_by(events);
         self.over_quota.inc_by(events);
     }

@@ -252,3 +252,36 @@ async fn an_outage_that_cannot_be_written_down_is_written_down_later() {
     while rig.dispatcher.step().await.unwrap() == Progress::Worked {}
     assert_eq!(rig.store.state().outages.len(), 1);
 }
+
+#[tokio::test]
+async fn typing_is_not_sent_to_a_bot_that_is_away_and_is_no_reason_to_leave_it_alone() {
+    let mut rig = Rig::new().await;
+    rig.bot.answers(How::Status(404));
+    let handovers: Vec<_> = (0..30).map(|_| rig.handover("support")).collect();
+    rig.settle().await;
+    for handover in &handovers {
+        let typing = rig.event(EventType::AgentTyping, 0);
+        rig.ephemerals.offer(handover.clone(), typing, None);
+    }
+    rig.settle().await;
+    assert_eq!(rig.bot.received().len(), 30);
+    assert!(rig.store.state().outages.is_empty(), "it does not care for typing");
+    rig.bot.answers(How::Status(503));
+    with_events(&rig, 10);
+    rig.settle().await;
+    assert_eq!(rig.store.state().outages.len(), 1);
+    let typing = rig.event(EventType::AgentTyping, 0);
+    rig.ephemerals.offer(handovers[0].clone(), typing, None);
+    rig.settle().await;
+    assert_eq!(rig.bot.received().len(), 40);
+}
+
+#[tokio::test]
+async fn handovers_that_were_stopped_are_no_outage() {
+    let mut rig = Rig::new().await;
+    rig.bot.answers(How::Status(410));
+    with_events(&rig, 40);
+    rig.settle().await;
+    assert_eq!(rig.bot.received().len(), 40);
+    assert!(rig.store.state().outages.is_empty());
+}
