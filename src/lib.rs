@@ -22,4 +22,5 @@ pub mod settings;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod webhook;

@@ -12,6 +12,7 @@ use crate::app::availability::availability;
 use crate::availability::UnusableAccess;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewaySettings;
+use crate::chat_gateway::Pace;
 use crate::chat_gateway::UnusableSetting;
 use crate::clock::Clock;
 use crate::delivery::BotDelivery;
@@ -81,13 +82,17 @@ pub enum BuildError {
 pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<TenantName, Arc<Tenant>>, BuildError> {
     let client = outbound::for_chat_gateway(&settings.outbound)?;
     let mut tenants = BTreeMap::new();
+    let paces = paces(settings);
     for (name, tenant) in &settings.tenants {
-        let account = tenant.tenant_id.clone();
+        let id = tenant.tenant_id.clone();
         let tenant = Tenant {
             name: name.clone(),
-            standing: Standing::new(name.clone(), account.clone(), tenant.channel_id.clone()),
-            account,
-            chat_gateway: chat_gateway(&client, name, tenant)?,
+            standing: Standing::new(name.clone(), id.clone(), tenant.channel_id.clone()),
+            account: id,
+            chat_gateway: match paces.get(&account(tenant)) {
+                Some(pace) => chat_gateway(&client, name, tenant)?.paced(Arc::clone(pace), tenant.send_wait),
+                None => chat_gateway(&client, name, tenant)?,
+            },
             channel_id: tenant.channel_id.clone(),
             queue_id: tenant.queue_id.clone(),
             queue_names: queue_names(tenant),
@@ -105,6 +110,23 @@ pub(super) fn tenants(settings: &Settings, clock: &Clock) -> Result<BTreeMap<Ten
         tenants.insert(name.clone(), Arc::new(tenant));
     }
     Ok(tenants)
+}
+
+/// What 8x8 counts calls by, as far as is known: tenants of one account share one pace, at the lowest of their limits.
+fn paces(settings: &Settings) -> HashMap<(String, String), Arc<Pace>> {
+    let mut limits = HashMap::new();
+    for tenant in settings.tenants.values() {
+        let limit: &mut Option<u32> = limits.entry(account(tenant)).or_default();
+        *limit = (*limit).into_iter().chain(tenant.rate_limit).min();
+    }
+    let paces = limits.into_iter();
+    paces
+        .map(|(account, limit)| (account, Arc::new(Pace::new(limit))))
+        .collect()
+}
+
+fn account(tenant: &TenantSettings) -> (String, String) {
+    (tenant.base_url.to_string(), tenant.tenant_id.as_str().to_owned())
 }
 
 /// A tenant's access to 8x8.

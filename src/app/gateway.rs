@@ -30,6 +30,7 @@ use crate::http;
 use crate::http::Readiness;
 use crate::http::ServerLimits;
 use crate::provisioning::Watch;
+use crate::settings::ServerSettings;
 use crate::settings::Settings;
 use crate::store::Store as _;
 use crate::store::StoreError;
@@ -128,7 +129,7 @@ impl Gateway {
             grace: settings.server.shutdown_grace,
         };
         gateway.run(&handovers, dispatcher, watch, settings.store.retention);
-        gateway.listen(public, admin, routers, settings.server.max_connections);
+        gateway.listen(public, admin, routers, &settings.server);
         gateway.readiness.started();
         gateway.announce(&settings, live);
         Ok(gateway)
@@ -195,11 +196,13 @@ impl Gateway {
     }
 
     /// The admin port is not counted against the public one's connections: it answers when that is full.
-    fn listen(&self, public: TcpListener, admin: TcpListener, routers: Routers, connections: usize) {
+    fn listen(&self, public: TcpListener, admin: TcpListener, routers: Routers, server: &ServerSettings) {
         // A little less than all tasks have, so that what is cut off is cut off in order.
         let limits = |connections| ServerLimits {
             connections,
             grace: self.grace * 9 / 10,
+            headers: ServerLimits::HEADERS,
+            trusted_proxies: server.trusted_proxies.clone(),
         };
         let stop = || self.supervisor.stop_token();
         let Routers {
@@ -209,7 +212,13 @@ impl Gateway {
         } = routers;
         self.supervisor.start(
             "public port",
-            http::serve(public, public_router, limits(connections), metrics.clone(), stop()),
+            http::serve(
+                public,
+                public_router,
+                limits(server.max_connections),
+                metrics.clone(),
+                stop(),
+            ),
         );
         self.supervisor.start(
             "admin port",

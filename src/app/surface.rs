@@ -21,6 +21,7 @@ use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::http;
 use crate::http::AdminTokens;
+use crate::http::ApiLimits;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -113,6 +114,7 @@ impl Surface<'_> {
         ApiState {
             handovers: Arc::clone(self.handovers),
             keys: BotKeys::new(keys.collect()),
+            limits: self.api_limits(),
             bus: self.bus.clone(),
             clock: self.clock.clone(),
             supervisor: self.supervisor.clone(),
@@ -120,6 +122,15 @@ impl Surface<'_> {
             callback_urls: self.callback_urls(),
             pause: self.settings.server.request_timeout,
         }
+    }
+
+    fn api_limits(&self) -> ApiLimits {
+        let server = &self.settings.server;
+        ApiLimits::new(
+            server.bot_rate_limit,
+            server.max_connections,
+            server.trusted_proxies.clone(),
+        )
     }
 
     /// Who may fetch bearer tokens for webhooks.

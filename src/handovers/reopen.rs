@@ -81,7 +81,7 @@ impl Handovers {
             Opened::KeyTaken(record) => return Err(CommandError::KeyTaken(Box::new(record))),
         }
         let slot = self.take_in(handover);
-        let gateway = &bot.tenant.chat_gateway;
+        let gateway = &bot.tenant.chat_gateway.asked_by(&bot.name);
         let post = || gateway.post(&conversation, AuthorType::User, Some(&first), &[]);
         let posted = self.while_bot_waits(bot, post).await;
         self.conclude_create(&slot, posted.map(|()| conversation.clone()), bot, key)

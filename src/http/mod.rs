@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 pub mod api;
+mod api_limits;
 mod bot_auth;
 mod docs;
 mod extract;
@@ -17,7 +18,10 @@ mod problem;
 mod query;
 mod router;
 mod running_keys;
+mod seldom;
 mod server;
+mod shares;
+mod slow_heads;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -30,6 +34,7 @@ pub use axum::Router;
 
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;
+pub use api_limits::ApiLimits;
 pub use bot_auth::BotKeys;
 pub use docs::openapi;
 pub use metrics::HttpMetrics;

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "setting",
         "supervisor",
         "telemetry",
+        "token_bucket",
     ],
     &["availability", "chat_gateway", "outbound", "store"],
     &["delivery", "provisioning", "webhook"],

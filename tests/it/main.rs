@@ -25,6 +25,7 @@ mod hang_ups;
 mod idempotency;
 mod message_files;
 mod operations;
+mod pace;
 mod passing;
 mod problems;
 mod process;

@@ -43,6 +43,7 @@ use crate::handovers::Handovers;
 use crate::handovers::Parts;
 use crate::handovers::Tenant;
 use crate::handovers::Tenants;
+use crate::http::ApiLimits;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -151,6 +152,7 @@ impl Gateway {
                     .map(|bot| (Arc::clone(bot), vec![sha256(format!("key-{}", bot.name).as_bytes())]))
                     .collect(),
             ),
+            limits: ApiLimits::new(1000, 1000, Vec::new()),
             bus,
             clock,
             supervisor: supervisor.clone(),

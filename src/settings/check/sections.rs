@@ -43,6 +43,9 @@ fn server(server: &ServerSettings, notes: &mut Notes) {
     notes.positive("server.shutdown_grace", server.shutdown_grace);
     notes.at_least("server.body_limit", server.body_limit, 64 * 1024);
     notes.at_least("server.max_connections", server.max_connections, 1);
+    if server.bot_rate_limit == 0 {
+        notes.fault("server.bot_rate_limit", "must be 1 or more");
+    }
     if let Some(url) = &server.public_url {
         notes.base("server.public_url", url);
         if url.scheme() == "http" {

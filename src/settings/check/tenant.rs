@@ -30,6 +30,12 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     }
     notes.at_least(key("message_limit"), tenant.message_limit, 100);
     notes.positive(key("message_deadline"), tenant.message_deadline);
+    if tenant.rate_limit == Some(0) {
+        notes.fault(
+            key("rate_limit"),
+            "must be 1 or more; leave it out for no limit of our own",
+        );
+    }
     notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
     for (place, kind) in tenant.attachment_types.iter().enumerate() {
         media_type(&key(&format!("attachment_types[{place}]")), kind, notes);
