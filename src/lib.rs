@@ -10,6 +10,8 @@ pub mod commands;
 pub mod delivery;
 pub mod demo;
 pub mod domain;
+#[cfg(test)]
+mod fuzzing;
 pub mod handovers;
 pub mod http;
 pub mod oauth;

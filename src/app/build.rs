@@ -33,6 +33,8 @@ use crate::oauth::Grant;
 use crate::oauth::PasswordGrant;
 use crate::oauth::TokenSource;
 use crate::outbound;
+use crate::outbound::AddressPolicy;
+use crate::outbound::Authority;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::provisioning::Standing;
@@ -200,7 +202,7 @@ pub(super) fn bots(
             channel_id: bot.channel_id.clone(),
             queue_id: bot.queue_id.clone(),
             is_called_back: bot.callback_url.is_some(),
-            fetcher: Fetcher::new(&settings.outbound, bot.address_policy(&settings.delivery))?,
+            fetcher: Fetcher::new(&settings.outbound, policy(settings, bot))?,
             format: format(bot.format),
             duplicate: duplicate(bot.duplicate),
             queue_timeout: bot.queue_timeout,
@@ -214,6 +216,12 @@ pub(super) fn bots(
         bots.insert(name.clone(), Arc::new(bot));
     }
     Ok(bots)
+}
+
+/// Where a bot's callbacks may go, and files be fetched from: not to where the gateway itself listens.
+pub(super) fn policy(settings: &Settings, bot: &BotSettings) -> AddressPolicy {
+    let own = [settings.server.listen, settings.admin.listen].map(Authority::of_listener);
+    bot.address_policy(&settings.delivery).but_not(&own)
 }
 
 pub(crate) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
@@ -239,7 +247,7 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
         format: format(bot.format),
         auth: auth(&bot.auth),
         app_token: bot.auth.app_token.clone(),
-        policy: bot.address_policy(&settings.delivery),
+        policy: policy(settings, bot),
     })
 }
 

@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
 use crate::app::BuildError;
+use crate::app::build::policy;
 use crate::bus::Bus;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
@@ -34,6 +35,7 @@ use crate::http::Router;
 use crate::http::RunningKeys;
 use crate::http::StatusState;
 use crate::http::Tokens;
+use crate::http::WebhookGuard;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::outbound;
@@ -74,6 +76,7 @@ impl Surface<'_> {
             clock: self.clock.clone(),
             metrics: metrics.clone(),
             tokens: self.tokens(),
+            guard: WebhookGuard::new(metrics.clone()),
         };
         let ops = OpsState {
             readiness: readiness.clone(),
@@ -160,7 +163,7 @@ impl Surface<'_> {
                     .and_then(|url| url.host_str())
                     .map(str::to_owned);
                 let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
-                (name.clone(), (bot.address_policy(&self.settings.delivery), hosts))
+                (name.clone(), (policy(self.settings, bot), hosts))
             })
             .collect();
         CheckCallbackUrl::new(move |bot, url| {

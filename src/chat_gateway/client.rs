@@ -136,7 +136,7 @@ impl ChatGateway {
         self.below(&["channels"], &[id])
     }
 
-    fn below(&self, list: &[&str], segments: &[&str]) -> Result<Url, ChatGatewayError> {
+    pub(super) fn below(&self, list: &[&str], segments: &[&str]) -> Result<Url, ChatGatewayError> {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(ChatGatewayError::unknown());
         }
@@ -337,7 +337,7 @@ pub(super) async fn json(response: reqwest::Response) -> Result<Value, ChatGatew
 
 /// Seconds, or a date measured against the answer's own, so that our clock does not matter. One second at least, ten
 /// minutes at most, whatever 8x8 says.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let asked = asked_to_wait(headers)?;
     Some(asked.clamp(SHORTEST_WAIT, LONGEST_WAIT))
 }

@@ -30,6 +30,8 @@ pub use attachments::AttachmentContent;
 pub use attachments::AttachmentList;
 pub use attachments::FileHead;
 pub use client::ChatGateway;
+#[cfg(test)]
+pub(crate) use client::retry_after;
 pub use conversations::Coverage;
 pub use conversations::NewestConversations;
 pub use copilot::COPILOT_PROPERTY;

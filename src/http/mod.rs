@@ -28,6 +28,7 @@ mod tests;
 mod tokens;
 mod webhook;
 mod webhook_answer;
+mod webhook_guard;
 
 /// What [`serve`] serves.
 pub use axum::Router;
@@ -52,3 +53,4 @@ pub use tokens::Login;
 pub use tokens::Tokens;
 pub use webhook::WebhookRoute;
 pub use webhook::WebhookState;
+pub use webhook_guard::WebhookGuard;

@@ -30,6 +30,8 @@ use crate::http::tokens::Peer;
 /// How long a connection may be idle between two requests: longer than the 60 s for which load balancers keep theirs,
 /// since closing first would cut off the request one has just sent. Headers that have begun have less, see [`HeadLimit`].
 const IDLE: Duration = Duration::from_secs(75);
+/// Bytes of a request's headers; more are answered 431. It is memory that every connection may take.
+const LARGEST_HEADERS: usize = 64 * 1024;
 /// Whoever takes nothing of an answer for so long is not waited for: files and streams have no other limit here.
 const STALLED: Duration = Duration::from_mins(1);
 /// After an accept that failed for want of file descriptors or memory.
@@ -92,7 +94,10 @@ impl Server {
     fn connect(&self, stream: TcpStream, peer: Peer, room: (OwnedSemaphorePermit, Share)) {
         prepare(&stream, STALLED);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(IDLE).keep_alive(true);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .max_buf_size(LARGEST_HEADERS)
+            .keep_alive(true);
         let (stream, heads) = HeadLimit::new(stream, self.headers);
         let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {

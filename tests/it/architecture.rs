@@ -11,6 +11,7 @@ const FLOORS: &[&[&str]] = &[
         "attachment_links",
         "bus",
         "clock",
+        "fuzzing",
         "oauth",
         "problem",
         "setting",

@@ -18,6 +18,7 @@ mod coverage;
 mod doctor;
 mod ends;
 mod events_api;
+mod floods;
 mod flows;
 mod formats;
 mod hand_back;

@@ -3,5 +3,6 @@
 mod ephemeral;
 mod fake_bot;
 mod fake_store;
+mod fuzz;
 mod lanes;
 mod rig;

@@ -51,6 +51,7 @@ use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
 use crate::http::Tokens;
+use crate::http::WebhookGuard;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -143,6 +144,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            guard: WebhookGuard::new(metrics.clone()),
             tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
@@ -254,7 +256,7 @@ async fn eight_by_eight(uri: Uri, body: Bytes) -> Response {
     (StatusCode::ACCEPTED, Json(json!({ "conversationId": own }))).into_response()
 }
 
-fn tenant(base_url: &Url) -> Arc<Tenant> {
+pub(in crate::http) fn tenant(base_url: &Url) -> Arc<Tenant> {
     let gateway = ChatGatewaySettings {
         base_url: base_url.clone(),
         tenant_id: Some("acme-8x8".to_owned()),
@@ -287,7 +289,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
     })
 }
 
-fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
+pub(in crate::http) fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
     Arc::new(Bot {
         name: BotName::new(name),
         tenant: Arc::clone(tenant),

@@ -213,3 +213,19 @@ async fn one_address_cannot_take_all_connections() {
         "a place that was given back is not given out"
     );
 }
+
+#[tokio::test]
+async fn headers_that_are_too_many_are_answered_431_and_too_large_ones_are_not_read_to_their_end() {
+    let server = Server::start(8, SOON).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let many = "X: x\r\n".repeat(200);
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert!(read(&mut stream).await.starts_with("HTTP/1.1 431 "));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1_000_000));
+    // The connection may end before all of it is written, and its answer with it.
+    drop(stream.write_all(request.as_bytes()).await);
+    let answer = read(&mut stream).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
