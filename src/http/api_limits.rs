@@ -32,7 +32,7 @@ use crate::token_bucket::Rate;
 const SHARE: usize = 4;
 const SMALLEST_SHARE: usize = 16;
 /// Wrong keys an address may try at once, and each second, before it is told to slow down. A right key always passes.
-const WRONG_KEYS: Rate = Rate::new(1.0, 30.0);
+const WRONG_KEYS: Rate = Rate::new(2.0, 200.0);
 const ADDRESSES: usize = 10_000;
 const BOTS: usize = 10_000;
 /// Seconds after which a bot's own calls may have ended.
@@ -213,9 +213,9 @@ mod tests {
     #[test]
     fn who_tries_key_after_key_is_told_to_slow_down() {
         let limits = ApiLimits::new(5, 100, Vec::new());
-        let statuses: Vec<u16> = (0..40).map(|_| limits.stranger(&parts(), "no").status).collect();
-        assert!(statuses[..30].iter().all(|status| *status == 401), "{statuses:?}");
-        assert!(statuses[32..].iter().all(|status| *status == 429), "{statuses:?}");
+        let statuses: Vec<u16> = (0..210).map(|_| limits.stranger(&parts(), "no").status).collect();
+        assert!(statuses[..200].iter().all(|status| *status == 401), "{statuses:?}");
+        assert!(statuses[202..].iter().all(|status| *status == 429), "{statuses:?}");
         assert!(limits.admit(&BotName::new("bot"), &parts()).is_ok());
     }
 }

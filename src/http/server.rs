@@ -24,11 +24,11 @@ use tower::ServiceExt as _;
 use crate::http::HttpMetrics;
 use crate::http::shares::Share;
 use crate::http::shares::Shares;
-use crate::http::slow_heads::HeadLimit;
+use crate::http::slow_heads::Watched;
 use crate::http::tokens::Peer;
 
 /// How long a connection may be idle between two requests: longer than the 60 s for which load balancers keep theirs,
-/// since closing first would cut off the request one has just sent. Headers that have begun have less, see [`HeadLimit`].
+/// since closing first would cut off the request one has just sent. Headers that have begun have less, see [`Watched`].
 const IDLE: Duration = Duration::from_secs(75);
 /// Bytes of a request's headers; more are answered 431. It is memory that every connection may take.
 const LARGEST_HEADERS: usize = 64 * 1024;
@@ -98,7 +98,8 @@ impl Server {
             .header_read_timeout(IDLE)
             .max_buf_size(LARGEST_HEADERS)
             .keep_alive(true);
-        let (stream, heads) = HeadLimit::new(stream, self.headers);
+        let (stream, heads) = Watched::new(stream);
+        let (watch, limit) = (heads.clone(), self.headers);
         let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             heads.are_complete();
@@ -116,6 +117,7 @@ impl Server {
         drop(self.connections.spawn(async move {
             tokio::select! {
                 () = cut_off.cancelled() => {}
+                () = watch.overdue(limit) => tracing::debug!("headers took too long"),
                 ended = connection => {
                     if let Err(error) = ended {
                         tracing::debug!(error = %error, "a connection broke");

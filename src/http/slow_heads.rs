@@ -1,5 +1,5 @@
-//! Bounds how long a request's headers may take, from their first byte to their last. A connection that waits for its next
-//! request is not bounded here, only one that has begun to speak, or never does.
+//! Bounds how long a request's headers may take, from their first byte to their last. Told from outside of the protocol, so
+//! that no state of it can hold a connection open.
 
 use std::io;
 use std::pin::Pin;
@@ -8,14 +8,12 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
-use std::task::ready;
 use std::time::Duration;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
-use tokio::time::Sleep;
 
 /// How far the request on a connection is. Cheap to clone; all clones say the same.
 #[derive(Clone, Debug)]
@@ -23,92 +21,84 @@ pub(super) struct Heads(Arc<Mutex<Phase>>);
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// Headers are to be complete by then.
+    /// Headers, or what is left of a body that nobody waits for any more, have been coming since then.
     Reading(Instant),
     /// The rest of the request and its answer: others bound those.
     Busy,
-    /// Between two requests.
-    Idle,
+    /// Answered, or being sent the rest of its answer, until something comes again.
+    Answered,
 }
 
-/// A connection whose reads fail when headers take too long.
-pub(super) struct HeadLimit<S> {
+/// A connection whose reads are seen.
+pub(super) struct Watched<S> {
     stream: S,
     heads: Heads,
-    limit: Duration,
-    timer: Pin<Box<Sleep>>,
 }
 
 impl Heads {
-    /// The first headers are expected from the beginning.
-    fn new(limit: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Phase::Reading(Instant::now() + limit))))
-    }
-
     pub(super) fn are_complete(&self) {
         self.set(Phase::Busy);
     }
 
     pub(super) fn are_answered(&self) {
-        self.set(Phase::Idle);
+        self.set(Phase::Answered);
+    }
+
+    /// Ends when headers took longer than `limit`.
+    pub(super) async fn overdue(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let look_again = match self.phase() {
+                Phase::Reading(since) if now >= since + limit => return,
+                Phase::Reading(since) => since + limit,
+                // Headers that begin from now on are due later than that.
+                Phase::Answered | Phase::Busy => now + limit,
+            };
+            tokio::time::sleep_until(look_again).await;
+        }
+    }
+
+    /// What comes after an answer is the beginning of headers.
+    fn something_came(&self) {
+        if matches!(self.phase(), Phase::Answered) {
+            self.set(Phase::Reading(Instant::now()));
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, phase: Phase) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
-
-    /// By when headers that are being read must be complete.
-    fn due(&self, something_came: bool, limit: Duration) -> Option<Instant> {
-        let mut phase = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if something_came && matches!(*phase, Phase::Idle) {
-            *phase = Phase::Reading(Instant::now() + limit);
-        }
-        match *phase {
-            Phase::Reading(due) => Some(due),
-            Phase::Busy | Phase::Idle => None,
-        }
-    }
 }
 
-impl<S> HeadLimit<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> (Self, Heads) {
-        let heads = Heads::new(limit);
-        let limited = Self {
+impl<S> Watched<S> {
+    /// The first headers are expected from the beginning.
+    pub(super) fn new(stream: S) -> (Self, Heads) {
+        let heads = Heads(Arc::new(Mutex::new(Phase::Reading(Instant::now()))));
+        let watched = Self {
             stream,
             heads: heads.clone(),
-            limit,
-            timer: Box::pin(tokio::time::sleep(limit)),
         };
-        (limited, heads)
-    }
-
-    /// Fails when the time is up; otherwise wakes the reader when it is.
-    fn check(&mut self, cx: &mut Context<'_>, due: Instant) -> io::Result<()> {
-        if self.timer.deadline() != due {
-            self.timer.as_mut().reset(due);
-        }
-        match self.timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "the headers took too long")),
-            Poll::Pending => Ok(()),
-        }
+        (watched, heads)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for HeadLimit<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        let something_came = buf.filled().len() > before;
-        if let Some(due) = this.heads.due(something_came, this.limit) {
-            this.check(cx, due)?;
+        if buf.filled().len() > before {
+            this.heads.something_came();
         }
-        ready!(read)?;
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for HeadLimit<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
     }

@@ -35,6 +35,8 @@ async fn connections_that_drip_hold_their_share_for_a_while_and_nobody_else_noti
             .set("server.request_timeout", "6s");
     })
     .await;
+    // The first calls warm it up.
+    p99(&world.api).await;
     let quiet = p99(&world.api).await;
     let before = world.gateway.resident();
     let address: SocketAddr = world.gateway.public().trim_start_matches("http://").parse().unwrap();
@@ -195,7 +197,7 @@ async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_a_right_key_passes_all_t
     let world = World::start().await;
     let stranger = world.api.with_key(Some("hg_test_somebody_else"));
     let mut statuses = Vec::new();
-    for number in 0..200 {
+    for number in 0..500 {
         let reply = stranger.get("/v1/handovers").await;
         if reply.status == 429 {
             assert!(reply.header("retry-after").is_some());
@@ -206,7 +208,7 @@ async fn a_flood_of_wrong_keys_is_told_to_slow_down_and_a_right_key_passes_all_t
             world.api.get("/v1/handovers").await.ok(200);
         }
     }
-    assert!(statuses[..30].iter().all(|status| *status == 401), "{statuses:?}");
+    assert!(statuses[..200].iter().all(|status| *status == 401), "{statuses:?}");
     assert!(
         statuses.iter().filter(|status| **status == 429).count() > 100,
         "{statuses:?}"

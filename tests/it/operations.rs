@@ -65,7 +65,7 @@ async fn health_and_figures_are_told_on_the_operators_port_only() {
 async fn a_web_page_cannot_ask_the_operators_port_for_anything() {
     let world = World::start().await;
     let admin = admin(&world).with_key(None);
-    for (method, path) in [(http::Method::POST, "/tenants/look"), (http::Method::GET, "/status")] {
+    for (method, path) in [(Method::POST, "/tenants/look"), (Method::GET, "/status")] {
         let page = admin
             .call(method.clone(), path)
             .header("origin", "https://evil.example.com");
