@@ -13,6 +13,8 @@ pub mod commands;
 pub mod delivery;
 pub mod demo;
 pub mod domain;
+#[cfg(test)]
+mod fuzzing;
 pub mod handovers;
 pub mod http;
 pub mod oauth;
@@ -26,4 +28,5 @@ pub mod settings;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;
+pub mod token_bucket;
 pub mod webhook;

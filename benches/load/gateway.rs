@@ -67,6 +67,7 @@ impl Setup {
         let mut text = format!(
             r#"
 [server]
+bot_rate_limit = 1000000
 listen = "{addr}"
 drain_delay = "0s"
 [admin]

@@ -32,6 +32,8 @@ use crate::http::TlsError;
 use crate::oauth::Grant;
 use crate::oauth::PasswordGrant;
 use crate::oauth::TokenSource;
+use crate::outbound::AddressPolicy;
+use crate::outbound::Authority;
 use crate::outbound::Fetcher;
 use crate::outbound::OutboundError;
 use crate::provisioning::Wanted;
@@ -96,6 +98,23 @@ pub(super) fn redactor(name: &TenantName, tenant: &TenantSettings) -> Result<Red
     })
 }
 
+/// What 8x8 counts calls by, as far as is known: tenants of one account share one pace, at the lowest of their limits.
+pub(super) fn rate_limits(settings: &Settings) -> HashMap<Account, Option<u32>> {
+    let mut limits = HashMap::new();
+    for tenant in settings.tenants.values() {
+        let limit: &mut Option<u32> = limits.entry(account(tenant)).or_default();
+        *limit = (*limit).into_iter().chain(tenant.rate_limit).min();
+    }
+    limits
+}
+
+/// Where an account is, and its name there.
+pub(super) type Account = (String, String);
+
+pub(super) fn account(tenant: &TenantSettings) -> Account {
+    (tenant.base_url.to_string(), tenant.tenant_id.as_str().to_owned())
+}
+
 /// A tenant's access to 8x8.
 pub(crate) fn chat_gateway(
     client: &Client,
@@ -154,7 +173,7 @@ pub(super) fn bot(
         queue_id: section.queue_id.clone(),
         is_called_back: section.callback_url.is_some(),
         hears_messages: hears_messages(section),
-        fetcher: Fetcher::new(&settings.outbound, section.address_policy(&settings.delivery))?,
+        fetcher: Fetcher::new(&settings.outbound, policy(settings, section))?,
         format: format(section.format),
         duplicate: duplicate(section.duplicate),
         queue_timeout: section.queue_timeout,
@@ -173,6 +192,12 @@ pub(super) fn notices(delivery: &DeliverySettings) -> NoticeSettings {
         text: delivery.notify_agent_text.clone(),
         over_text: delivery.notify_agent_over_text.clone(),
     }
+}
+
+/// Where a bot's callbacks may go, and files be fetched from: not to where the gateway itself listens.
+pub(super) fn policy(settings: &Settings, bot: &BotSettings) -> AddressPolicy {
+    let own = [settings.server.listen, settings.admin.listen].map(Authority::of_listener);
+    bot.address_policy(&settings.delivery).but_not(&own)
 }
 
 pub(crate) fn deliveries(settings: &Settings) -> Result<Vec<BotDelivery>, BuildError> {
@@ -198,7 +223,7 @@ fn delivery(settings: &Settings, name: &BotName, bot: &BotSettings) -> Result<Bo
         format: format(bot.format),
         auth: auth(&bot.auth),
         app_token: bot.auth.app_token.clone(),
-        policy: bot.address_policy(&settings.delivery),
+        policy: policy(settings, bot),
     })
 }
 

@@ -43,7 +43,6 @@ use crate::provisioning::Watch;
 use crate::settings::Settings;
 use crate::store::Store as _;
 use crate::store::StoreError;
-use crate::store::StoreSettings;
 use crate::store::sqlite::OpenError;
 use crate::store::sqlite::SqliteStore;
 use crate::supervisor::Supervisor;
@@ -116,7 +115,7 @@ impl Gateway {
             look: Arc::clone(&look),
             reload,
         };
-        let surface = Surface::new(&handovers, means, registry);
+        let surface = Surface::new(&handovers, means, &settings.server, registry);
         // From here on calls to 8x8 are made.
         let live = handovers.restart().await?;
         let watched = reload::watched(&settings, &in_force, &*store).await?;
@@ -229,6 +228,8 @@ impl Gateway {
         let limits = |connections| ServerLimits {
             connections,
             grace: server.shutdown_grace * 9 / 10,
+            headers: ServerLimits::HEADERS,
+            trusted_proxies: server.trusted_proxies.clone(),
         };
         let stop = || self.supervisor.stop_token();
         let metrics = || self.running.surface.metrics.clone();

@@ -2,15 +2,18 @@
 //! was learnt meanwhile: keys, tokens, figures, names.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::app::BuildError;
 use crate::app::availability::availability;
 use crate::app::build;
+use crate::app::build::Account;
 use crate::availability::Availability;
 use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::KeySource;
 use crate::chat_gateway::KeySourceSettings;
+use crate::chat_gateway::Pace;
 use crate::clock::Clock;
 use crate::domain::BotName;
 use crate::domain::TenantName;
@@ -31,6 +34,7 @@ pub(super) struct InForce {
     pub(super) keys: BTreeMap<TenantName, Arc<KeySource>>,
     /// To 8x8, of tenants that are gone, too: calls under way go by them, and by new credentials once there are some.
     ways: BTreeMap<TenantName, ChatGateway>,
+    paces: HashMap<Account, Arc<Pace>>,
 }
 
 /// One that is not in force yet.
@@ -38,6 +42,8 @@ pub(super) struct Made {
     pub(super) next: InForce,
     /// Ways to 8x8 that calls under way go by, each with the one it is to follow.
     pub(super) moved: Vec<(ChatGateway, ChatGateway)>,
+    /// How fast each account may be called from now on.
+    pub(super) limits: Vec<(Arc<Pace>, Option<u32>)>,
 }
 
 /// What it is made from.
@@ -64,15 +70,21 @@ impl InForce {
 impl Making<'_> {
     pub(super) fn made(&self) -> Result<Made, BuildError> {
         let client = outbound::for_chat_gateway(&self.settings.outbound)?;
-        let mut moved = Vec::new();
+        let (mut moved, mut limits) = (Vec::new(), Vec::new());
         let mut next = InForce {
             ways: self.before.ways.clone(),
             ..InForce::default()
         };
+        for (account, limit) in build::rate_limits(self.settings) {
+            let before = self.before.paces.get(&account).map(Arc::clone);
+            let pace = before.unwrap_or_else(|| Arc::new(Pace::new(limit)));
+            limits.push((Arc::clone(&pace), limit));
+            next.paces.insert(account, pace);
+        }
         for (name, section) in &self.settings.tenants {
             let tenant = match self.unchanged(name) {
                 Some(tenant) => tenant,
-                None => self.tenant(&client, (name, section), &mut moved)?,
+                None => self.tenant(&client, (name, section), &next.paces, &mut moved)?,
             };
             next.ways.insert(name.clone(), tenant.chat_gateway.clone());
             next.tenants.insert(name.clone(), tenant);
@@ -87,7 +99,7 @@ impl Making<'_> {
             };
             next.bots.insert(name.clone(), bot);
         }
-        Ok(Made { next, moved })
+        Ok(Made { next, moved, limits })
     }
 
     fn unchanged(&self, name: &TenantName) -> Option<Arc<Tenant>> {
@@ -113,10 +125,15 @@ impl Making<'_> {
         &self,
         client: &reqwest::Client,
         (name, section): (&TenantName, &TenantSettings),
+        paces: &HashMap<Account, Arc<Pace>>,
         moved: &mut Vec<(ChatGateway, ChatGateway)>,
     ) -> Result<Arc<Tenant>, BuildError> {
         let before = self.before.tenants.get(name);
         let fresh = build::chat_gateway(client, name, section)?;
+        let fresh = match paces.get(&build::account(section)) {
+            Some(pace) => fresh.paced(Arc::clone(pace), section.send_wait),
+            None => fresh,
+        };
         let chat_gateway = match self.before.ways.get(name) {
             Some(way) => {
                 moved.push((way.clone(), fresh));

@@ -125,7 +125,14 @@ impl Running {
     }
 
     fn replace(&mut self, next: Settings, made: Made) {
-        let Made { next: in_force, moved } = made;
+        let Made {
+            next: in_force,
+            moved,
+            limits,
+        } = made;
+        for (pace, limit) in limits {
+            pace.limit(limit);
+        }
         for (way, newer) in moved {
             way.follow(&newer);
         }

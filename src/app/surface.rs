@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 
+use crate::app::build::policy;
 use crate::app::in_force::InForce;
 use crate::bus::Bus;
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::handovers::Handovers;
 use crate::handovers::Tenant;
 use crate::http;
 use crate::http::AdminTokens;
+use crate::http::ApiLimits;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -31,10 +33,12 @@ use crate::http::Router;
 use crate::http::RunningKeys;
 use crate::http::StatusState;
 use crate::http::Tokens;
+use crate::http::WebhookGuard;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::outbound;
 use crate::outbound::AddressPolicy;
+use crate::settings::ServerSettings;
 use crate::settings::Settings;
 use crate::settings::TenantSettings;
 use crate::settings::WebhookProof;
@@ -56,6 +60,8 @@ pub(super) struct Surface {
     pub(super) registry: Arc<Registry>,
     reload: ReloadWishes,
     running: RunningKeys,
+    limits: ApiLimits,
+    guard: WebhookGuard,
     tokens: Tokens,
 }
 
@@ -75,8 +81,14 @@ pub(super) struct Routers {
 }
 
 impl Surface {
-    pub(super) fn new(handovers: &Arc<Handovers>, means: Means, mut registry: Registry) -> Self {
+    pub(super) fn new(
+        handovers: &Arc<Handovers>,
+        means: Means,
+        server: &ServerSettings,
+        mut registry: Registry,
+    ) -> Self {
         let store = Arc::clone(handovers.store());
+        let metrics = HttpMetrics::new(&mut registry);
         handovers.notice_metrics().register(&mut registry);
         Self {
             tokens: Tokens::new(store, means.clock.clone(), Vec::new(), Vec::new()),
@@ -87,7 +99,9 @@ impl Surface {
             readiness: means.readiness,
             look: means.look,
             reload: means.reload,
-            metrics: HttpMetrics::new(&mut registry),
+            limits: ApiLimits::new(server.bot_rate_limit, server.max_connections),
+            guard: WebhookGuard::new(metrics.clone()),
+            metrics,
             registry: Arc::new(registry),
             running: RunningKeys::default(),
         }
@@ -104,6 +118,7 @@ impl Surface {
             tokens: self
                 .tokens
                 .with(logins(settings), settings.server.trusted_proxies.clone()),
+            guard: self.guard.clone(),
         };
         let ops = OpsState {
             readiness: self.readiness.clone(),
@@ -143,6 +158,7 @@ impl Surface {
         ApiState {
             handovers: Arc::clone(&self.handovers),
             keys: BotKeys::new(keys.collect()),
+            limits: self.limits.trusting(settings.server.trusted_proxies.clone()),
             bus: self.bus.clone(),
             clock: self.clock.clone(),
             supervisor: self.supervisor.clone(),
@@ -177,7 +193,7 @@ fn callback_urls(settings: &Settings) -> CheckCallbackUrl {
                 .and_then(|url| url.host_str())
                 .map(str::to_owned);
             let hosts = bot.callback_hosts.iter().cloned().chain(own).collect();
-            (name.clone(), (bot.address_policy(&settings.delivery), hosts))
+            (name.clone(), (policy(settings, bot), hosts))
         })
         .collect();
     CheckCallbackUrl::new(move |bot, url| {

@@ -22,10 +22,13 @@ use crate::chat_gateway::error::ChatGatewayError;
 use crate::chat_gateway::error::Fault;
 use crate::chat_gateway::error::Refusal;
 use crate::chat_gateway::error::Silence;
+use crate::chat_gateway::pace::Pace;
 use crate::chat_gateway::refusal;
 use crate::chat_gateway::settings::ChatGatewaySettings;
 use crate::chat_gateway::settings::UnusableSetting;
+use crate::chat_gateway::urgency::Urgency;
 use crate::clock::Clock;
+use crate::domain::BotName;
 use crate::domain::RawJson;
 use crate::domain::Timestamp;
 use crate::oauth::TokenFault;
@@ -34,6 +37,8 @@ use crate::oauth::TokenSource;
 pub(super) const TENANT_HEADER: HeaderName = HeaderName::from_static("x-8x8-tenant");
 const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// As much of an answer as is read.
 const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 
@@ -43,15 +48,20 @@ pub struct ChatGateway {
     client: reqwest::Client,
     access: Arc<RwLock<Arc<Access>>>,
     call_timeout: Duration,
+    /// The bot a call is made for: bots take turns.
+    asker: Option<Arc<str>>,
 }
 
-/// Where 8x8 is and how we show who we are. Replaced as a whole.
-#[derive(Debug)]
+/// Where 8x8 is, how we show who we are, and how fast we may go. Replaced as a whole.
+#[derive(Clone, Debug)]
 struct Access {
     base: Url,
     headers: HeaderMap,
     /// In the place of a key.
     tokens: Option<Tokens>,
+    pace: Arc<Pace>,
+    /// How long a call waits for its turn.
+    patience: Duration,
 }
 
 /// A bearer token that is fetched, and the time by which it is good.
@@ -72,6 +82,8 @@ impl Access {
             base: api_root(&settings.base_url)?,
             headers,
             tokens: None,
+            pace: Arc::new(Pace::new(None)),
+            patience: settings.call_timeout,
         })
     }
 }
@@ -105,6 +117,7 @@ impl ChatGateway {
             client,
             access: Arc::new(RwLock::new(Arc::new(access))),
             call_timeout: settings.call_timeout,
+            asker: None,
         }
     }
 
@@ -117,6 +130,27 @@ impl ChatGateway {
 
     fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// At the pace of its account, which others share. A call that has no turn within `patience` counts as throttled.
+    #[must_use]
+    pub fn paced(self, pace: Arc<Pace>, patience: Duration) -> Self {
+        let access = Access {
+            pace,
+            patience,
+            ..(*self.access()).clone()
+        };
+        Self {
+            access: Arc::new(RwLock::new(Arc::new(access))),
+            ..self
+        }
+    }
+
+    /// For calls on behalf of one bot.
+    #[must_use]
+    pub fn asked_by(&self, bot: &BotName) -> Self {
+        let asker = Some(Arc::from(bot.as_str()));
+        Self { asker, ..self.clone() }
     }
 
     pub(super) fn root(&self) -> Url {
@@ -136,7 +170,7 @@ impl ChatGateway {
         self.below(&["channels"], &[id])
     }
 
-    fn below(&self, list: &[&str], segments: &[&str]) -> Result<Url, ChatGatewayError> {
+    pub(super) fn below(&self, list: &[&str], segments: &[&str]) -> Result<Url, ChatGatewayError> {
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(ChatGatewayError::unknown());
         }
@@ -213,6 +247,9 @@ impl ChatGateway {
         for (name, value) in &access.headers {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
+        let urgency = Urgency::of(request.method(), request.url().path());
+        let turn = access.pace.turn(urgency, self.asker.as_ref(), access.patience).await;
+        turn.map_err(|after| ChatGatewayError::Throttled { after: Some(after) })?;
         let response = match &access.tokens {
             None => client.execute(request).await.map_err(ChatGatewayError::transport)?,
             Some(tokens) => tokens.execute(&client, request).await?,
@@ -222,15 +259,24 @@ impl ChatGateway {
             return Ok(response);
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(ChatGatewayError::Throttled {
-                after: retry_after(response.headers()),
-            });
+            return Err(self.throttled(retry_after(response.headers())));
         }
         if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             return Err(ChatGatewayError::Unanswered(Silence::Status(status.as_u16())));
         }
         let body = read_up_to(ANSWER_LIMIT, response).await.unwrap_or_default();
         Err(ChatGatewayError::Refused(refusal::read(status.as_u16(), &body)))
+    }
+
+    /// All calls of the account slow down, not only this one.
+    fn throttled(&self, after: Option<Duration>) -> ChatGatewayError {
+        if let Some((hold, per_second)) = self.access().pace.throttled(after) {
+            tracing::warn!(
+                "8x8 asks to slow down: nothing is sent to this account for {hold:?}, then {per_second:.1} calls a second and \
+                 slowly more; where that comes often, set tenants.*.rate_limit"
+            );
+        }
+        ChatGatewayError::Throttled { after }
     }
 }
 
@@ -320,12 +366,18 @@ pub(super) async fn json(response: reqwest::Response) -> Result<Value, ChatGatew
     serde_json::from_slice(&body).map_err(|_not_json| ChatGatewayError::unreadable())
 }
 
-/// Seconds, or a date measured against the answer's own, so that our clock does not matter.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+/// Seconds, or a date measured against the answer's own, so that our clock does not matter. One second at least, ten
+/// minutes at most, whatever 8x8 says.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let asked = asked_to_wait(headers)?;
+    Some(asked.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+}
+
+fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok();
     let after = text(header::RETRY_AFTER)?.trim();
-    if let Ok(seconds) = after.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(after.parse().unwrap_or(u64::MAX)));
     }
     let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
     let (until, now) = (date(after)?, date(text(header::DATE)?)?);
@@ -367,6 +419,7 @@ mod tests {
             after(&[at("Fri, 20 Nov 2026 12:00:20 GMT"), now.clone()]),
             Some(Duration::from_secs(20))
         );
-        assert_eq!(after(&[at("Fri, 20 Nov 2026 11:00:00 GMT"), now]), Some(Duration::ZERO));
+        assert_eq!(after(&[at("Fri, 20 Nov 2026 11:00:00 GMT"), now]), Some(SHORTEST_WAIT));
+        assert_eq!(after(&[at("99999999999999999999")]), Some(LONGEST_WAIT));
     }
 }

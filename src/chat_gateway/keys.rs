@@ -137,7 +137,12 @@ impl KeySource {
     }
 
     pub async fn key(&self, id: &KeyId) -> Result<Arc<PublicKey>, KeyError> {
-        let flight = match self.look_up(id) {
+        self.key_for(id, &|| true).await
+    }
+
+    /// `may_fetch` is asked before 8x8 is asked for a key that is not known, for whoever wants it.
+    pub async fn key_for(&self, id: &KeyId, may_fetch: &(dyn Fn() -> bool + Sync)) -> Result<Arc<PublicKey>, KeyError> {
+        let flight = match self.look_up(id, may_fetch) {
             Next::Answer(answer) => return answer,
             Next::Fetch(flight) => flight,
         };
@@ -145,7 +150,7 @@ impl KeySource {
         self.land(id, &flight, fetched)
     }
 
-    fn look_up(&self, id: &KeyId) -> Next {
+    fn look_up(&self, id: &KeyId, may_fetch: &(dyn Fn() -> bool + Sync)) -> Next {
         let now = self.clock.now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let flying = known.flights.get(id).cloned();
@@ -159,7 +164,7 @@ impl KeySource {
             if known.unknown.get(id).is_some_and(|until| now < *until) {
                 return Next::Answer(Err(KeyError::Unknown));
             }
-            if !known.budget.take(now) {
+            if !may_fetch() || !known.budget.take(now) {
                 return Next::Answer(Err(KeyError::Unavailable));
             }
         }

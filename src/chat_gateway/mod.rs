@@ -11,6 +11,8 @@ mod hand_back;
 mod jwk;
 mod keys;
 mod messages;
+mod pace;
+mod pace_line;
 mod past;
 mod properties;
 mod provisioning;
@@ -18,14 +20,18 @@ mod refusal;
 mod resources;
 mod settings;
 mod signals;
+mod speed;
 #[cfg(test)]
 pub(crate) mod tests;
+mod urgency;
 mod wire;
 
 pub use attachments::AttachmentContent;
 pub use attachments::AttachmentList;
 pub use attachments::FileHead;
 pub use client::ChatGateway;
+#[cfg(test)]
+pub(crate) use client::retry_after;
 pub use conversations::Coverage;
 pub use conversations::NewestConversations;
 pub use copilot::COPILOT_PROPERTY;
@@ -49,6 +55,7 @@ pub use keys::KeyId;
 pub use keys::KeySource;
 pub use messages::NewMessage;
 pub use messages::NewestMessages;
+pub use pace::Pace;
 pub use past::InteractionView;
 pub use past::ParticipantView;
 pub use past::PastMessages;

@@ -40,7 +40,7 @@ impl ChatGateway {
     }
 
     pub async fn webhook(&self, id: &str) -> Result<WebhookView, ChatGatewayError> {
-        let answer = self.read(self.resource("webhooks", id)).await?;
+        let answer = self.read(self.resource("webhooks", id)?).await?;
         WebhookView::read(&answer).ok_or_else(ChatGatewayError::unreadable)
     }
 
@@ -54,12 +54,12 @@ impl ChatGateway {
 
     /// Replaces all of it. Repeatable.
     pub async fn replace_webhook(&self, id: &str, write: &WebhookWrite) -> Result<(), ChatGatewayError> {
-        let url = self.resource("webhooks", id);
+        let url = self.resource("webhooks", id)?;
         self.write_webhook(Method::PUT, url, write).await.map(drop)
     }
 
     pub async fn delete_webhook(&self, id: &str) -> Result<(), ChatGatewayError> {
-        self.delete(self.resource("webhooks", id)).await
+        self.delete(self.resource("webhooks", id)?).await
     }
 
     /// Makes 8x8 send its hello to an address. 8x8 refuses when the address does not answer with 2xx.
@@ -97,11 +97,11 @@ impl ChatGateway {
     /// Replaces all of it. Repeatable.
     pub async fn replace_channel(&self, id: &str, write: &ChannelWrite) -> Result<(), ChatGatewayError> {
         let body = json_of(&ChannelBody::new(write))?;
-        self.tell(Method::PUT, self.resource("channels", id), &body).await
+        self.tell(Method::PUT, self.resource("channels", id)?, &body).await
     }
 
     pub async fn delete_channel(&self, id: &str) -> Result<(), ChatGatewayError> {
-        self.delete(self.resource("channels", id)).await
+        self.delete(self.resource("channels", id)?).await
     }
 
     /// Sends `version`; when 8x8 refuses that and speaks of a version, once more with `notificationVersion` beside it.
@@ -147,7 +147,8 @@ impl ChatGateway {
         self.root().joined(&[name])
     }
 
-    fn resource(&self, name: &str, id: &str) -> Url {
-        self.resources(name).joined(&[id])
+    /// `NotFound` for an id that cannot be part of an address.
+    fn resource(&self, name: &str, id: &str) -> Result<Url, ChatGatewayError> {
+        self.below(&[name], &[id])
     }
 }

@@ -267,7 +267,7 @@ impl Session<'_> {
                 max_age: section.max_age,
                 transfer_grace: tenant.transfer_grace,
             },
-            created_at: id.made_at().min(now),
+            created_at: id.made_at().map_or(now, |at| at.min(now)),
             recovered_at: Some(now),
         }
     }

@@ -105,8 +105,6 @@ async fn post(claimed: &Claimed, bot: &Bot, means: &Means) -> Answer {
     answer
 }
 
-/// What was to be passed on as it came is erased: there is nothing to try.
-
 /// Tries an ephemeral event, once.
 pub(crate) async fn ephemeral(offer: Box<Offer>, bot: Arc<Bot>, means: Means) -> Ended {
     let started_at = means.clock.now();

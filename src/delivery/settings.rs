@@ -44,6 +44,7 @@ impl DeliverySettings {
         AddressPolicy {
             allow_http: self.allow_http,
             allow_networks: self.allow_networks.clone(),
+            ..AddressPolicy::default()
         }
     }
 }

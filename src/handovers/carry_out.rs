@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chat_gateway::ChatGateway;
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::NewMessage;
 use crate::domain::AskedBy;
@@ -44,10 +45,12 @@ impl Handovers {
         conversation: &ConversationId,
         mut item: Item,
     ) {
+        let bot = slot.handover.lock().await.facts.bot.clone();
         let target = Target {
             slot,
             tenant,
             conversation,
+            gateway: tenant.chat_gateway.asked_by(&bot),
         };
         let fate = match &item.record.call {
             Call::PostMessage(part) => {
@@ -103,11 +106,7 @@ impl Handovers {
                 cards: &part.cards,
             };
             failpoint!("message.before_call");
-            let posted = target
-                .tenant
-                .chat_gateway
-                .post_message(target.conversation, &message)
-                .await;
+            let posted = target.gateway.post_message(target.conversation, &message).await;
             failpoint!("message.after_call");
             match posted {
                 Ok(()) => return Ok(Fate::Done),
@@ -127,7 +126,7 @@ impl Handovers {
 
     /// Repeated until 8x8 confirms, or shows that the conversation is over.
     async fn leave(&self, target: &Target<'_>, record: &CallRecord, message: Option<&str>) -> Result<Fate, Stopped> {
-        let gateway = &target.tenant.chat_gateway;
+        let gateway = &target.gateway;
         let mut pause = Pause::new();
         loop {
             failpoint!("end.before_call");
@@ -177,7 +176,7 @@ impl Handovers {
             if !fits || self.is_past(record) {
                 return Ok(Fate::Failed(None));
             }
-            let gateway = &target.tenant.chat_gateway;
+            let gateway = &target.gateway;
             let updated = gateway.update(target.conversation, &target.slot.id, queue_id, user.as_ref());
             failpoint!("update.before_call");
             let updated = updated.await;
@@ -339,6 +338,8 @@ pub(super) struct Target<'a> {
     pub(super) slot: &'a Arc<Slot>,
     pub(super) tenant: &'a Tenant,
     pub(super) conversation: &'a ConversationId,
+    /// The tenant's access to 8x8, for the handover's bot.
+    pub(super) gateway: ChatGateway,
 }
 
 pub(super) struct Pause(Duration);

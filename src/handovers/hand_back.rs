@@ -149,7 +149,7 @@ impl Handovers {
             Some(_) => None,
             None => self.webhook_of(target.tenant, channel).await?,
         };
-        let gateway = &target.tenant.chat_gateway;
+        let gateway = &target.gateway;
         match asked.webhook_id.as_deref().or(own.as_deref()) {
             Some(webhook) => gateway.hand_back(target.conversation, webhook, asked).await,
             None => Err(ChatGatewayError::unknown()),

@@ -180,9 +180,8 @@ impl Handovers {
 
     async fn ask_for_conversation(&self, bot: &Bot, body: CreateBody) -> Result<ConversationId, ChatGatewayError> {
         failpoint!("create.before_call");
-        let created = self
-            .while_bot_waits(bot, || bot.tenant.chat_gateway.create(&body))
-            .await?;
+        let gateway = bot.tenant.chat_gateway.asked_by(&bot.name);
+        let created = self.while_bot_waits(bot, || gateway.create(&body)).await?;
         Ok(created.id)
     }
 

@@ -348,7 +348,11 @@ fn since(handover: &Handover) -> Timestamp {
         Some(_) => facts.created_at.plus(SKEW),
         None => facts.created_at.minus(WIDE),
     };
-    facts.recovered_at.map_or(from, |at| from.max(at))
+    let latest = [facts.recovered_at, handover.progress.erased_at]
+        .into_iter()
+        .flatten()
+        .max();
+    latest.map_or(from, |at| from.max(at))
 }
 
 /// Whether 8x8 has it assigned to an agent nobody has told of, or no longer to one who was told to be there.

@@ -13,14 +13,11 @@ use crate::redaction::Redactor;
 impl Handovers {
     /// Tenants of one account get each other's webhooks: the rules of all of them hold.
     pub(super) fn redact_webhook(&self, receipt: &mut WebhookReceipt, event: Option<&mut WebhookEvent>) {
-        let of_account = self
-            .parts
-            .tenants
-            .all()
-            .filter(|tenant| tenant.account == receipt.account);
-        let redactors: Vec<&Redactor> = of_account.map(|tenant| &tenant.redactor).collect();
+        let current = self.parts.tenants.current();
+        let of_account = current.tenants().filter(|tenant| tenant.account == receipt.account);
+        let redactors = of_account.map(|tenant| &tenant.redactor);
         let mut event = event;
-        for redactor in redactors.into_iter().filter(|redactor| !redactor.is_empty()) {
+        for redactor in redactors.filter(|redactor| !redactor.is_empty()) {
             redactor.body(&mut receipt.body);
             if let Some(event) = &mut event {
                 redact_event(event, redactor);

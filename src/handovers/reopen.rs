@@ -96,7 +96,7 @@ impl Handovers {
         }
         failpoint!("reopen.after_intent");
         let slot = self.take_in(handover);
-        let gateway = &bot.tenant.chat_gateway;
+        let gateway = &bot.tenant.chat_gateway.asked_by(&bot.name);
         let post = || gateway.post(&conversation, AuthorType::User, Some(&first), &[]);
         let posted = self.while_bot_waits(bot, post).await;
         failpoint!("reopen.after_call");

@@ -153,6 +153,7 @@ impl Handovers {
                 slot,
                 tenant,
                 conversation: &conversation,
+                gateway: tenant.chat_gateway.clone(),
             };
             return self.what_became_of_words(&target, &words, created_at, since).await;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::chat_gateway::ChatGatewayError;
 use crate::domain::HandoverId;
 use crate::domain::Signal;
 use crate::domain::transition;
@@ -27,7 +28,12 @@ impl Handovers {
         let Some(conversation) = conversation.filter(|_| may_go) else {
             return Ok(());
         };
-        let told = bot.tenant.chat_gateway.signal(&conversation, signal).await;
+        let gateway = bot.tenant.chat_gateway.asked_by(&bot.name);
+        let told = match (signal, gateway.signal(&conversation, signal).await) {
+            // While calls have to wait, typing is dropped: it would be told too late, in the place of words.
+            (Signal::Typing(_) | Signal::Thinking { .. }, Err(ChatGatewayError::Throttled { .. })) => Ok(()),
+            (_, told) => told,
+        };
         told.map_err(|error| CommandError::ChatGateway {
             error,
             handover: Some(id.clone()),

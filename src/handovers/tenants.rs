@@ -187,7 +187,7 @@ impl Tenants {
         facts.callback_url.is_some() || self.bot(&facts.bot).is_none_or(|bot| bot.is_called_back)
     }
 
-    fn current(&self) -> Arc<Configured> {
+    pub(super) fn current(&self) -> Arc<Configured> {
         Arc::clone(&self.0.borrow())
     }
 }

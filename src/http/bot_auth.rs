@@ -11,8 +11,6 @@ use crate::handovers::Bot;
 use crate::http::ApiState;
 use crate::http::extract::sha256;
 use crate::http::problem::Refusal;
-use crate::http::problem::refused;
-use crate::problem::ProblemCode;
 
 /// SHA-256 hashes of the bots' keys; the keys themselves are not kept anywhere.
 #[derive(Clone, Debug, Default)]
@@ -49,12 +47,15 @@ impl FromRequestParts<ApiState> for CallingBot {
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Refusal> {
         let Some(value) = parts.headers.get(header::AUTHORIZATION) else {
-            return Err(unauthorized("send the bot's API key as `Authorization: Bearer <key>`"));
+            let detail = "send the bot's API key as `Authorization: Bearer <key>`";
+            return Err(state.limits.stranger(parts, detail));
         };
-        let bot = bearer(value.as_bytes()).and_then(|key| state.keys.bot_of(key));
-        bot.cloned()
-            .map(Self)
-            .ok_or_else(|| unauthorized("this API key belongs to no bot of this gateway"))
+        let Some(bot) = bearer(value.as_bytes()).and_then(|key| state.keys.bot_of(key)) else {
+            let detail = "this API key belongs to no bot of this gateway";
+            return Err(state.limits.stranger(parts, detail));
+        };
+        state.limits.admit(&bot.name, parts)?;
+        Ok(Self(Arc::clone(bot)))
     }
 }
 
@@ -63,10 +64,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(7)?;
     let key = rest.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"bearer ") && !key.is_empty()).then_some(key)
-}
-
-fn unauthorized(detail: &str) -> Refusal {
-    refused(ProblemCode::Unauthorized, detail)
 }
 
 #[cfg(test)]

@@ -130,7 +130,9 @@ problems! {
 /// One response a status, which names its codes.
 pub(super) fn responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
-    for code in codes {
+    // Whoever needs a key may call too often.
+    let is_limited = codes.contains(&ProblemCode::Unauthorized) && !codes.contains(&ProblemCode::RateLimited);
+    for code in codes.iter().chain(is_limited.then_some(&ProblemCode::RateLimited)) {
         by_status.entry(code.status()).or_default().push(*code);
         match code {
             // JSON that does not parse.
@@ -205,6 +207,10 @@ mod tests {
             let operation = &document["paths"][path][method];
             assert!(
                 operation["responses"]["401"]["content"][CONTENT_TYPE].is_object(),
+                "{method} {path}"
+            );
+            assert!(
+                operation["responses"]["429"]["content"][CONTENT_TYPE].is_object(),
                 "{method} {path}"
             );
             assert_eq!(

@@ -126,7 +126,7 @@ pub(super) fn unreadable(rejection: BytesRejection) -> Refusal {
     Box::new(Problem::new(ProblemCode::InvalidRequest, "the body could not be read to its end").with_status(400))
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<JsonBody<T>, Refusal> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<JsonBody<T>, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // serde_json calls a number in the place of a name a fault of the syntax.

@@ -1,5 +1,6 @@
 //! What the HTTP side counts. Routes are templates: no path, tenant or text of others becomes a label.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -19,6 +20,8 @@ pub struct HttpMetrics {
     webhooks: Family<OutcomeLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
     connections: Gauge,
+    refused_connections: Counter,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +54,8 @@ impl HttpMetrics {
             webhooks: Family::default(),
             tokens: Family::default(),
             connections: Gauge::default(),
+            refused_connections: Counter::default(),
+            clock_skew: Gauge::default(),
         };
         registry.register(
             "http_requests",
@@ -74,6 +79,17 @@ impl HttpMetrics {
             metrics.tokens.clone(),
         );
         registry.register("http_connections", "Connections open now", metrics.connections.clone());
+        registry.register(
+            "http_connections_refused",
+            "Connections closed at once, because their address had its share of them open",
+            metrics.refused_connections.clone(),
+        );
+        registry.register_with_unit(
+            "webhook_clock_skew",
+            "How far this clock is ahead of 8x8's, the median over its last well-signed webhooks",
+            Unit::Seconds,
+            metrics.clock_skew.clone(),
+        );
         metrics
     }
 
@@ -97,6 +113,14 @@ impl HttpMetrics {
 
     pub(super) fn token(&self, outcome: &'static str) {
         self.tokens.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(super) fn refused_connection(&self) {
+        self.refused_connections.inc();
+    }
+
+    pub(super) fn clock_skew(&self, seconds: f64) {
+        self.clock_skew.set(seconds);
     }
 
     pub(super) fn open_connection(&self) -> OpenConnection {
@@ -136,6 +160,8 @@ mod tests {
             "webhooks_total{outcome=\"recorded\"} 1",
             "token_requests_total{outcome=\"issued\"} 1",
             "http_connections 0",
+            "http_connections_refused_total 0",
+            "webhook_clock_skew_seconds 0.0",
         ] {
             assert!(text.contains(line), "{text}");
         }

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 pub mod api;
+mod api_limits;
 mod audit_log;
 mod bot_auth;
 mod current;
@@ -20,7 +21,10 @@ mod query;
 mod reload;
 mod router;
 mod running_keys;
+mod seldom;
 mod server;
+mod shares;
+mod slow_heads;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,12 +32,14 @@ mod tls;
 mod tokens;
 mod webhook;
 mod webhook_answer;
+mod webhook_guard;
 
 /// What [`serve`] serves.
 pub use axum::Router;
 
 pub use api::ApiState;
 pub use api::CheckCallbackUrl;
+pub use api_limits::ApiLimits;
 pub use bot_auth::BotKeys;
 pub use current::CurrentRouter;
 pub use docs::openapi;
@@ -60,3 +66,4 @@ pub use tokens::Login;
 pub use tokens::Tokens;
 pub use webhook::WebhookRoute;
 pub use webhook::WebhookState;
+pub use webhook_guard::WebhookGuard;

@@ -18,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::MakeRequestUuid;
 use tower_http::request_id::PropagateRequestIdLayer;
 use tower_http::request_id::SetRequestIdLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::ApiState;
@@ -26,6 +27,7 @@ use crate::http::OpsState;
 use crate::http::StatusState;
 use crate::http::WebhookState;
 use crate::http::api;
+use crate::http::api_limits::held;
 use crate::http::docs;
 use crate::http::not_here::no_method;
 use crate::http::not_here::no_path;
@@ -40,6 +42,9 @@ use crate::http::tokens;
 use crate::http::webhook;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::problem::ProblemCode;
+
+/// The longest pause in the body of a call or a webhook.
+const PAUSE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug)]
 pub struct PublicLimits {
@@ -57,7 +62,11 @@ pub fn public_router(
     metrics: HttpMetrics,
 ) -> Router {
     let in_time = middleware::from_fn_with_state(limits.request, in_time);
-    let calls = api::calls().with_state(api_state.clone()).layer(in_time);
+    let held = middleware::from_fn(held);
+    let calls = api::calls()
+        .with_state(api_state.clone())
+        .layer(in_time)
+        .layer(held.clone());
     let in_time = middleware::from_fn_with_state((limits.request, metrics.clone()), webhook_in_time);
     let in_time_or_again = middleware::from_fn_with_state(limits.request, in_time_or_again);
     let tokens = tokens::routes()
@@ -65,11 +74,14 @@ pub fn public_router(
         .layer(in_time_or_again);
     let webhooks = webhook::routes().with_state(webhooks).layer(in_time);
     let streams = api::streams().with_state(api_state.clone());
-    let transfers = api::transfers().merge(api::links()).with_state(api_state);
+    let transfers = api::transfers().layer(held).merge(api::links()).with_state(api_state);
     let all = calls.merge(webhooks).merge(tokens).merge(streams);
     let (router, _document) = all.split_for_parts();
     let docs: Router = SwaggerUi::new("/docs").url("/openapi.json", docs::openapi()).into();
-    let limited = router.merge(docs).layer(DefaultBodyLimit::max(limits.body));
+    let limited = router
+        .merge(docs)
+        .layer(DefaultBodyLimit::max(limits.body))
+        .layer(RequestBodyTimeoutLayer::new(PAUSE));
     let (transfers, _document) = transfers.split_for_parts();
     observed(limited.merge(transfers.layer(DefaultBodyLimit::disable())), metrics)
 }

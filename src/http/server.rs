@@ -8,10 +8,11 @@ use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,24 +24,37 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::http::HttpMetrics;
+use crate::http::shares::Share;
+use crate::http::shares::Shares;
+use crate::http::slow_heads::Heads;
+use crate::http::slow_heads::Watched;
 use crate::http::tls::Tls;
 use crate::http::tokens::Peer;
 
-/// Time for a request's headers to come. The same timer closes a connection that is kept open and idle, so it is longer
-/// than the 60 s for which load balancers keep theirs: closing first would cut off the request one has just sent. Clients
-/// that send their headers slowly are bounded by the cap on connections.
-const HEADERS: Duration = Duration::from_secs(75);
+/// How long a connection may be idle between two requests: longer than the 60 s for which load balancers keep theirs,
+/// since closing first would cut off the request one has just sent. Headers that have begun have less, see [`Watched`].
+const IDLE: Duration = Duration::from_secs(75);
+/// Bytes of a request's headers; more are answered 431. It is memory that every connection may take.
+const LARGEST_HEADERS: usize = 64 * 1024;
 /// Whoever takes nothing of an answer for so long is not waited for: files and streams have no other limit here.
 const STALLED: Duration = Duration::from_mins(1);
 /// After an accept that failed for want of file descriptors or memory.
 const BREATH: Duration = Duration::from_millis(100);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerLimits {
     /// When so many are open, no more are accepted: they wait in the listener's backlog.
     pub connections: usize,
     /// How long requests in flight may take after the stop.
     pub grace: Duration,
+    /// From the first byte of a request's headers to the last.
+    pub headers: Duration,
+    /// Addresses that may have more than their share of the connections.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl ServerLimits {
+    pub const HEADERS: Duration = Duration::from_secs(10);
 }
 
 /// Where connections come in.
@@ -73,10 +87,15 @@ pub async fn serve(
         graceful: GracefulShutdown::new(),
         connections: TaskTracker::new(),
         cut_off: CancellationToken::new(),
+        headers: limits.headers,
     };
     let room = Arc::new(Semaphore::new(limits.connections));
+    let shares = Shares::new(limits.connections, limits.trusted_proxies);
     while let Some((stream, from, permit)) = accept(&listener, &room, &stop).await {
-        server.connect(stream, Peer(from.ip()), permit);
+        match shares.take(from.ip()) {
+            Some(share) => server.connect(stream, Peer(from.ip()), (permit, share)),
+            None => server.metrics.refused_connection(),
+        }
     }
     drop(listener);
     server.end(limits.grace).await;
@@ -90,25 +109,36 @@ struct Server {
     graceful: GracefulShutdown,
     connections: TaskTracker,
     cut_off: CancellationToken,
+    headers: Duration,
 }
 
 impl Server {
-    fn connect(&self, stream: TcpStream, peer: Peer, permit: OwnedSemaphorePermit) {
+    fn connect(&self, stream: TcpStream, peer: Peer, room: (OwnedSemaphorePermit, Share)) {
         prepare(&stream, STALLED);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(HEADERS)
+            .header_read_timeout(IDLE)
+            .max_buf_size(LARGEST_HEADERS)
             .keep_alive(true);
-        let router = self.router.clone().map_request(move |mut request: Request<Incoming>| {
+        let heads = Heads::expected();
+        let (watch, seen, limit) = (heads.clone(), heads.clone(), self.headers);
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            heads.are_complete();
             request.extensions_mut().insert(peer);
-            request
+            let (heads, answer) = (heads.clone(), router.clone().oneshot(request));
+            async move {
+                let answer = answer.await;
+                heads.are_answered();
+                answer
+            }
         });
         let (tls, stop, watcher) = (self.tls.clone(), self.stop.clone(), self.graceful.watcher());
         let connection = async move {
             let Some(stream) = secured(stream, tls, &stop).await else {
                 return;
             };
-            let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+            let connection = http.serve_connection(TokioIo::new(Watched::new(stream, seen)), service);
             if let Err(error) = watcher.watch(connection).await {
                 tracing::debug!(error = %error, "a connection broke");
             }
@@ -117,9 +147,10 @@ impl Server {
         drop(self.connections.spawn(async move {
             tokio::select! {
                 () = cut_off.cancelled() => {}
+                () = watch.overdue(limit) => tracing::debug!("headers took too long"),
                 () = connection => {}
             }
-            drop((open, permit));
+            drop((open, room));
         }));
     }
 
@@ -214,6 +245,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_outlives_that_of_a_load_balancer() {
-        assert!(HEADERS > Duration::from_mins(1));
+        assert!(IDLE > Duration::from_mins(1));
     }
 }

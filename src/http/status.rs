@@ -138,7 +138,16 @@ pub(super) fn routes(state: StatusState) -> Router {
         .with_state(state)
 }
 
+/// A browser names the page a request comes from. Without tokens any page its user looks at could ask; with them none can.
+fn is_of_a_page(request: &Request) -> bool {
+    request.headers().contains_key(header::ORIGIN) && !request.headers().contains_key(header::AUTHORIZATION)
+}
+
 async fn admitted(State(tokens): State<AdminTokens>, request: Request, next: Next) -> Response {
+    if is_of_a_page(&request) {
+        let detail = "a web page may not ask for this without one of admin.tokens";
+        return refused(ProblemCode::Unauthorized, detail).into_response();
+    }
     if tokens.admit(request.headers()) {
         return next.run(request).await;
     }

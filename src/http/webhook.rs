@@ -1,16 +1,17 @@
 //! What 8x8 calls: three families of addresses, one way in. Nothing is answered with 204 that is not durable.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use axum::extract::FromRequest as _;
 use axum::extract::Path;
+use axum::extract::Request;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::rejection::PathRejection;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use serde::de::IgnoredAny;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,9 +26,11 @@ use crate::handovers::ApplyError;
 use crate::handovers::Handovers;
 use crate::http::metrics::HttpMetrics;
 use crate::http::problem::chain;
+use crate::http::tokens::Peer;
 use crate::http::tokens::Tokens;
 use crate::http::webhook_answer::WebhookAnswer;
 use crate::http::webhook_answer::WebhookProblems;
+use crate::http::webhook_guard::WebhookGuard;
 use crate::provisioning::Standing;
 use crate::store::StoreError;
 use crate::webhook::Decoded;
@@ -58,6 +61,7 @@ pub struct WebhookState {
     pub clock: Clock,
     pub metrics: HttpMetrics,
     pub tokens: Tokens,
+    pub guard: WebhookGuard,
 }
 
 /// How one tenant's webhooks are looked at.
@@ -86,7 +90,13 @@ impl WebhookRoute {
         }
     }
 
-    async fn prove(&self, headers: &HeaderMap, body: Bytes, state: &WebhookState) -> Result<Signed, VerifyError> {
+    async fn prove(
+        &self,
+        headers: &HeaderMap,
+        body: Bytes,
+        from: IpAddr,
+        state: &WebhookState,
+    ) -> Result<Signed, VerifyError> {
         self.second_factor.app_token(headers)?;
         let issued = self.issued(headers, &state.tokens).await?;
         if !self.second_factor.requires(Requirement::Signature) {
@@ -96,7 +106,10 @@ impl WebhookRoute {
                 .vouch(headers, body, (account, issued), state.clock.now());
         }
         self.second_factor.bearer(headers, issued)?;
-        self.verifier.verify(headers, body, state.clock.wall()).await
+        let (now, may_fetch) = (state.clock.wall(), || state.guard.may_fetch(from));
+        let signed = self.verifier.verify_for(headers, body, now, &may_fetch).await?;
+        state.guard.timely(signed.transmission_time(), now);
+        Ok(signed)
     }
 
     /// 8x8's own, where somebody is to get the webhook as it came.
@@ -124,16 +137,14 @@ impl WebhookRoute {
     }
 }
 
-type Body = Result<Bytes, BytesRejection>;
-
 /// Receive a webhook
 ///
 /// The tenant is the one whose 8x8 tenant id the signed `x-8x8-tenant-id` names. Also at `/handover/eightByEight` and
 /// `/v1/liveAgent/receiveMessage`.
 #[utoipa::path(post, path = "/webhooks/8x8", tag = "webhooks", operation_id = "receiveWebhook",
     request_body(content = Object, description = "one event, as 8x8 signs it"), responses(WebhookProblems))]
-async fn at_root(State(state): State<WebhookState>, headers: HeaderMap, body: Body) -> WebhookAnswer {
-    let claimed = claimed_account(&headers);
+async fn at_root(State(state): State<WebhookState>, request: Request) -> WebhookAnswer {
+    let claimed = claimed_account(request.headers());
     let open = || state.routes.values().filter(|route| route.path_secrets.admit(None));
     let of_claimed = |route: &&WebhookRoute| claimed.as_ref().is_none_or(|account| *account == route.account);
     let right: Vec<_> = open().filter(of_claimed).collect();
@@ -145,7 +156,7 @@ async fn at_root(State(state): State<WebhookState>, headers: HeaderMap, body: Bo
     } else {
         Nobody::OtherTenant
     };
-    state.receive(&right, none, &headers, body).await
+    state.receive(&right, none, request).await
 }
 
 /// Receive a webhook of a tenant
@@ -157,11 +168,10 @@ async fn at_root(State(state): State<WebhookState>, headers: HeaderMap, body: Bo
 async fn of_tenant(
     State(state): State<WebhookState>,
     tenant: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> WebhookAnswer {
     let route = tenant.ok().and_then(|Path(tenant)| state.route(&tenant, None));
-    state.receive(route.as_slice(), Nobody::WrongPath, &headers, body).await
+    state.receive(route.as_slice(), Nobody::WrongPath, request).await
 }
 
 /// Receive a webhook at a tenant's secret address
@@ -174,13 +184,12 @@ async fn of_tenant(
 async fn with_secret(
     State(state): State<WebhookState>,
     path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> WebhookAnswer {
     let route = path
         .ok()
         .and_then(|Path((tenant, secret))| state.route(&tenant, Some(&secret)));
-    state.receive(route.as_slice(), Nobody::WrongPath, &headers, body).await
+    state.receive(route.as_slice(), Nobody::WrongPath, request).await
 }
 
 pub(super) fn routes() -> OpenApiRouter<WebhookState> {
@@ -229,17 +238,8 @@ impl WebhookState {
             .filter(|route| route.path_secrets.admit(secret))
     }
 
-    async fn receive(
-        &self,
-        routes: &[&WebhookRoute],
-        nobody: Nobody,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> WebhookAnswer {
-        let answer = match body {
-            Ok(body) => self.answer(routes, nobody, headers, body).await,
-            Err(rejection) => WebhookAnswer::unreadable(rejection),
-        };
+    async fn receive(&self, routes: &[&WebhookRoute], nobody: Nobody, request: Request) -> WebhookAnswer {
+        let answer = self.read(routes, nobody, request).await;
         if answer.is_refusal() {
             // Whose it would have been is not known where no path fits: it may have been anybody's.
             let all: Vec<_> = self.routes.values().collect();
@@ -251,16 +251,29 @@ impl WebhookState {
         answer
     }
 
+    /// At a wrong address nobody waits for a body.
+    async fn read(&self, routes: &[&WebhookRoute], nobody: Nobody, request: Request) -> WebhookAnswer {
+        if routes.is_empty() && matches!(nobody, Nobody::WrongPath) {
+            return WebhookAnswer::WrongPath;
+        }
+        let headers = request.headers().clone();
+        let from = Peer::of(request.extensions()).origin(&headers, self.tokens.trusted_proxies());
+        match Bytes::from_request(request, &()).await {
+            Ok(body) => self.answer(routes, nobody, (from, &headers), body).await,
+            Err(rejection) => WebhookAnswer::unreadable(rejection),
+        }
+    }
+
     async fn answer(
         &self,
         routes: &[&WebhookRoute],
         nobody: Nobody,
-        headers: &HeaderMap,
+        (from, headers): (IpAddr, &HeaderMap),
         body: Bytes,
     ) -> WebhookAnswer {
         match (routes.is_empty(), nobody, is_hello(&body)) {
             (true, Nobody::WrongPath, _) | (true, Nobody::OtherTenant, true) => return WebhookAnswer::WrongPath,
-            (true, Nobody::OtherTenant, false) => return unproven(&body, "other-tenant"),
+            (true, Nobody::OtherTenant, false) => return self.guard.unproven(&body, "other-tenant"),
             (false, _, true) => {
                 let now = self.clock.now();
                 for route in routes {
@@ -271,12 +284,12 @@ impl WebhookState {
             (false, _, false) => {}
         }
         if claimed_account(headers).is_none() && routes.len() > 1 {
-            return unproven(&body, "missing-header");
+            return self.guard.unproven(&body, "missing-header");
         }
         // Several tenants may share an 8x8 tenant id; any of them may take it.
         let mut last = "other-tenant";
         for route in routes {
-            match route.prove(headers, body.clone(), self).await {
+            match route.prove(headers, body.clone(), from, self).await {
                 Ok(signed) => {
                     route.standing.heard_webhook(self.clock.now());
                     return self.take(&signed, route.headers_to_keep(headers)).await;
@@ -284,9 +297,13 @@ impl WebhookState {
                 Err(VerifyError::KeysUnavailable) => return WebhookAnswer::KeysUnavailable,
                 Err(VerifyError::TokensUnavailable) => return WebhookAnswer::NotRecorded,
                 Err(VerifyError::Unproven(code)) => last = code,
+                Err(VerifyError::Untimely(sent_at)) => {
+                    let fault = self.guard.untimely(sent_at, self.clock.wall());
+                    return fault.unwrap_or_else(|| self.guard.stale(&body));
+                }
             }
         }
-        unproven(&body, last)
+        self.guard.unproven(&body, last)
     }
 
     async fn take(&self, signed: &Signed, headers: WebhookHeaders) -> WebhookAnswer {
@@ -347,14 +364,5 @@ fn answer_to(signed: &Signed, applied: Result<Applied, ApplyError>) -> WebhookAn
             );
             WebhookAnswer::NotRecorded
         }
-    }
-}
-
-fn unproven(body: &[u8], code: &'static str) -> WebhookAnswer {
-    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
-        tracing::warn!(code, "a webhook was not proven to be 8x8's");
-        WebhookAnswer::Unproven(code)
-    } else {
-        WebhookAnswer::NotJson
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum WebhookAnswer {
     /// The body was too large, or broke off.
     Body(Refusal),
     KeysUnavailable,
+    /// It is 8x8's, and our clock says that it is not of now.
+    ClockOff,
     NotRecorded,
     /// Its body, or what it takes to record it, took too long.
     TooSlow,
@@ -73,6 +75,7 @@ impl WebhookAnswer {
             Self::Unproven(_) => "unproven",
             Self::Body(_) => "body",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::ClockOff => "clock_off",
             Self::NotRecorded => "not_recorded",
             Self::TooSlow => "too_slow",
         }
@@ -97,6 +100,10 @@ impl IntoResponse for WebhookAnswer {
             Self::KeysUnavailable => {
                 let detail = "8x8's public keys could not be fetched; send it again";
                 problem(Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(AGAIN))
+            }
+            Self::ClockOff => {
+                let detail = "the gateway's clock does not agree with 8x8's; send it again";
+                problem(Problem::new(ProblemCode::StoreUnavailable, detail).retry_after(AGAIN))
             }
             Self::NotRecorded => {
                 let detail = "the event could not be recorded; send it again";
@@ -209,6 +216,7 @@ mod tests {
             (WebhookAnswer::NotJson, 400),
             (WebhookAnswer::Unproven("stale"), 401),
             (WebhookAnswer::KeysUnavailable, 503),
+            (WebhookAnswer::ClockOff, 503),
             (WebhookAnswer::NotRecorded, 503),
             (WebhookAnswer::TooSlow, 503),
         ] {

@@ -1,6 +1,7 @@
 //! Builds the HTTP clients. None follows redirects, repeats a request, unpacks a body or reads proxies from the environment.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Certificate;
@@ -16,6 +17,7 @@ use crate::outbound::AddressPolicy;
 use crate::outbound::OutboundError;
 use crate::outbound::OutboundSettings;
 use crate::outbound::resolver::GuardedResolver;
+use crate::outbound::resolver::SystemNames;
 
 /// DNS, TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,9 +40,16 @@ pub fn for_chat_gateway(settings: &OutboundSettings) -> Result<Client, OutboundE
 /// has to check what names resolve to.
 pub fn for_callbacks(settings: &OutboundSettings, policy: &AddressPolicy) -> Result<Client, OutboundError> {
     let proxy = settings.proxy.as_deref().and_then(host_of);
+    guarded(
+        settings,
+        GuardedResolver::new(Arc::new(SystemNames), policy.clone(), proxy),
+    )
+}
+
+pub(super) fn guarded(settings: &OutboundSettings, resolver: GuardedResolver) -> Result<Client, OutboundError> {
     builder(settings)?
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .dns_resolver(GuardedResolver::new(policy.clone(), proxy))
+        .dns_resolver(resolver)
         .build()
         .map_err(|error| OutboundError::Client(error.without_url()))
 }

@@ -8,6 +8,8 @@ mod fetch;
 mod policy;
 mod resolver;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use callback_url::CallbackUrlError;
 pub use callback_url::allowed_host;
@@ -19,6 +21,7 @@ pub use fetch::FetchFault;
 pub use fetch::Fetched;
 pub use fetch::Fetcher;
 pub use policy::AddressPolicy;
+pub use policy::Authority;
 pub use policy::UrlFault;
 pub use resolver::NameNotFound;
 pub use resolver::RefusedAddress;

@@ -1,6 +1,7 @@
 //! What a callback may be sent to: checked on the URL before each attempt, and on each address before it is dialled.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use ipnet::IpNet;
 use thiserror::Error;
@@ -15,6 +16,52 @@ pub struct AddressPolicy {
     pub allow_http: bool,
     /// Networks that may be reached although they are not public.
     pub allow_networks: Vec<IpNet>,
+    /// Where the gateway itself listens: nothing it posts is to come back to it.
+    pub own: Vec<Authority>,
+}
+
+/// A host and a port. Of a name without the root's dot, in lower case; of `0.0.0.0` and `::` every loopback is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Authority {
+    host: Host,
+    port: u16,
+}
+
+impl Authority {
+    pub fn of_listener(address: SocketAddr) -> Self {
+        let host = match address.ip().to_canonical() {
+            IpAddr::V4(v4) => Host::Ipv4(v4),
+            IpAddr::V6(v6) => Host::Ipv6(v6),
+        };
+        let port = address.port();
+        Self { host, port }
+    }
+
+    /// `None` for an address without a host.
+    fn of_url(url: &Url) -> Option<Self> {
+        let host = match url.host()? {
+            Host::Domain(name) => Host::Domain(name.trim_end_matches('.').to_owned()),
+            Host::Ipv4(v4) => Host::Ipv4(v4),
+            Host::Ipv6(v6) => v6.to_ipv4_mapped().map_or(Host::Ipv6(v6), Host::Ipv4),
+        };
+        let port = url.port_or_known_default()?;
+        Some(Self { host, port })
+    }
+
+    /// Whether who dials `other` may reach this one.
+    fn is_met_by(&self, other: &Self) -> bool {
+        let everywhere = match &self.host {
+            Host::Ipv4(v4) => v4.is_unspecified() || v4.is_loopback(),
+            Host::Ipv6(v6) => v6.is_unspecified() || v6.is_loopback(),
+            Host::Domain(_) => false,
+        };
+        let is_here = match &other.host {
+            Host::Ipv4(v4) => v4.is_loopback() || v4.is_unspecified(),
+            Host::Ipv6(v6) => v6.is_loopback() || v6.is_unspecified(),
+            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        };
+        self.port == other.port && (self.host == other.host || (everywhere && is_here))
+    }
 }
 
 /// What is wrong with a URL as a callback's target, told to the developer of the bot.
@@ -32,6 +79,8 @@ pub enum UrlFault {
     NoHost,
     #[error("must not point to a private, local or reserved address")]
     RefusedAddress,
+    #[error("must not point to this gateway itself")]
+    Own,
 }
 
 /// Names under which clouds serve credentials to the machine, whatever they resolve to.
@@ -50,10 +99,19 @@ impl AddressPolicy {
     pub fn or(&self, other: &Self) -> Self {
         let mut allow_networks = self.allow_networks.clone();
         allow_networks.extend(other.allow_networks.iter().copied());
+        let own = self.own.iter().chain(&other.own).cloned().collect();
         Self {
+            own,
             allow_http: self.allow_http || other.allow_http,
             allow_networks,
         }
+    }
+
+    /// Also refuses the gateway's own addresses.
+    #[must_use]
+    pub fn but_not(mut self, own: &[Authority]) -> Self {
+        self.own.extend_from_slice(own);
+        self
     }
 
     /// Whether this address may be dialled.
@@ -79,7 +137,12 @@ impl AddressPolicy {
             Host::Ipv4(v4) => self.allows(IpAddr::V4(v4)),
             Host::Ipv6(v6) => self.allows(IpAddr::V6(v6)),
         };
-        if allowed { Ok(()) } else { Err(UrlFault::RefusedAddress) }
+        if !allowed {
+            return Err(UrlFault::RefusedAddress);
+        }
+        let target = Authority::of_url(url);
+        let is_own = target.is_some_and(|target| self.own.iter().any(|own| own.is_met_by(&target)));
+        if is_own { Err(UrlFault::Own) } else { Ok(()) }
     }
 
     fn names(&self, address: IpAddr) -> bool {
@@ -107,6 +170,7 @@ mod tests {
         AddressPolicy {
             allow_http: true,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            ..AddressPolicy::default()
         }
     }
 
@@ -156,6 +220,30 @@ mod tests {
         assert_eq!(check(&strict, "https://:pw@bot.example.com/"), Err(UrlFault::UserInfo));
         assert_eq!(check(&strict, "https://bot.example.com/#x"), Err(UrlFault::Fragment));
         assert_eq!(check(&local(), "file:///etc/passwd"), Err(UrlFault::NotHttp));
+    }
+
+    #[test]
+    fn the_gateway_does_not_call_itself_even_where_its_network_is_allowed() {
+        let own = ["0.0.0.0:8080", "127.0.0.1:9090"].map(|text| Authority::of_listener(text.parse().unwrap()));
+        let policy = local().but_not(&own);
+        for url in [
+            "http://127.0.0.1:8080/webhooks/8x8",
+            "http://127.0.0.2:9090/tenants/look",
+            "http://2130706433:9090/",
+            "http://[::ffff:127.0.0.1]:9090/",
+            "http://localhost:9090/metrics",
+            "http://LOCALHOST.:8080/",
+        ] {
+            assert_eq!(check(&policy, url), Err(UrlFault::Own), "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:8081/",
+            "http://localhost/",
+            "https://handover.example.com/bot",
+            "https://bot.example.com:8080/",
+        ] {
+            assert_eq!(check(&policy, url), Ok(()), "{url}");
+        }
     }
 
     #[test]

@@ -22,19 +22,35 @@ pub struct RefusedAddress;
 #[error("the host cannot be resolved")]
 pub struct NameNotFound(#[source] pub Option<io::Error>);
 
-#[derive(Debug)]
 pub(crate) struct GuardedResolver {
+    /// Whom to ask.
+    names: Arc<dyn Resolve>,
     policy: Arc<AddressPolicy>,
     /// The proxy was named by the operator and may stand anywhere.
     proxy: Option<String>,
 }
 
 impl GuardedResolver {
-    pub(crate) fn new(policy: AddressPolicy, proxy: Option<String>) -> Self {
+    pub(crate) fn new(names: Arc<dyn Resolve>, policy: AddressPolicy, proxy: Option<String>) -> Self {
         Self {
+            names,
             policy: Arc::new(policy),
             proxy,
         }
+    }
+}
+
+/// As the machine resolves names.
+pub(crate) struct SystemNames;
+
+impl Resolve for SystemNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            // The port is filled in by the client.
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let found: Vec<SocketAddr> = found.map_err(|error| NameNotFound(Some(error)))?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 
@@ -45,10 +61,9 @@ impl Resolve for GuardedResolver {
             .proxy
             .as_deref()
             .is_some_and(|proxy| proxy.eq_ignore_ascii_case(name.as_str()));
+        let found = self.names.resolve(name);
         Box::pin(async move {
-            // The port is filled in by the client.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let addresses: Vec<SocketAddr> = found.map_err(|error| NameNotFound(Some(error)))?.collect();
+            let addresses: Vec<SocketAddr> = found.await?.collect();
             if addresses.is_empty() {
                 return Err(NameNotFound(None).into());
             }
@@ -66,7 +81,7 @@ mod tests {
     use super::*;
 
     async fn resolve(policy: AddressPolicy, proxy: Option<&str>) -> Result<usize, String> {
-        let resolver = GuardedResolver::new(policy, proxy.map(str::to_owned));
+        let resolver = GuardedResolver::new(Arc::new(SystemNames), policy, proxy.map(str::to_owned));
         match resolver.resolve("localhost".parse().unwrap()).await {
             Ok(addresses) => Ok(addresses.count()),
             Err(error) => Err(error.to_string()),
@@ -78,6 +93,7 @@ mod tests {
         let allowed = AddressPolicy {
             allow_http: false,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            ..AddressPolicy::default()
         };
         assert_eq!(
             resolve(AddressPolicy::default(), None).await,

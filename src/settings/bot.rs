@@ -70,10 +70,12 @@ impl BotSettings {
         let own = AddressPolicy {
             allow_http: self.allow_http,
             allow_networks: self.allow_networks.clone(),
+            ..AddressPolicy::default()
         };
         let of_all = AddressPolicy {
             allow_http: delivery.allow_http,
             allow_networks: delivery.allow_networks.clone(),
+            ..AddressPolicy::default()
         };
         own.or(&of_all)
     }

@@ -53,6 +53,7 @@ fn server(lines: &mut Lines, server: &ServerSettings) {
         bytesize::ByteSize::b(u64::try_from(server.body_limit).unwrap_or(u64::MAX)),
     );
     lines.add("server.max_connections", server.max_connections);
+    lines.add("server.bot_rate_limit", server.bot_rate_limit);
     lines.list("server.trusted_proxies", &server.trusted_proxies);
     lines.time("server.drain_delay", server.drain_delay);
     lines.time("server.shutdown_grace", server.shutdown_grace);
@@ -98,6 +99,7 @@ fn tenant(lines: &mut Lines, tenant: &TenantSettings) {
     lines.add("message_limit", tenant.message_limit);
     lines.time("send_wait", tenant.send_wait);
     lines.time("message_deadline", tenant.message_deadline);
+    lines.maybe("rate_limit", tenant.rate_limit);
     let limit = u64::try_from(tenant.attachment_limit).unwrap_or(u64::MAX);
     lines.add("attachment_limit", bytesize::ByteSize::b(limit));
     lines.list("attachment_types", &tenant.attachment_types);

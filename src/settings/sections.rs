@@ -53,6 +53,8 @@ pub struct ServerSettings {
     #[serde(deserialize_with = "crate::setting::size")]
     pub body_limit: usize,
     pub max_connections: usize,
+    /// Calls a second of one bot.
+    pub bot_rate_limit: u32,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     #[serde(deserialize_with = "crate::setting::list")]
     pub trusted_proxies: Vec<IpNet>,

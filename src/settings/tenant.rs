@@ -52,6 +52,9 @@ pub struct TenantSettings {
     /// How long 8x8 is tried with a message.
     #[serde(default = "message_deadline", deserialize_with = "crate::setting::duration")]
     pub message_deadline: Duration,
+    /// Calls a second to 8x8; as many as 8x8 takes when not set.
+    #[serde(default)]
+    pub rate_limit: Option<u32>,
     /// The largest file a bot may give 8x8.
     #[serde(default = "attachment_limit", deserialize_with = "crate::setting::size")]
     pub attachment_limit: usize,

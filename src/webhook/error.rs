@@ -2,11 +2,16 @@
 
 use thiserror::Error;
 
+use crate::domain::Timestamp;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum VerifyError {
     /// Not from 8x8, or not for us, or not now. The code is coarse: it helps an operator and no one who guesses.
     #[error("not proven: {0}")]
     Unproven(&'static str),
+    /// It is 8x8's, and seems to have been sent at another time: too long ago, or in the future.
+    #[error("well signed, but of another time")]
+    Untimely(Timestamp),
     /// It may well be 8x8's; whoever sent it should try again.
     #[error("8x8's keys are not available")]
     KeysUnavailable,
@@ -63,7 +68,9 @@ impl VerifyError {
     pub(super) const MISSING_HEADER: Self = Self::Unproven("missing-header");
     pub(super) const MALFORMED_HEADER: Self = Self::Unproven("malformed-header");
     pub(super) const MALFORMED_SIGNATURE: Self = Self::Unproven("malformed-signature");
-    pub(super) const STALE: Self = Self::Unproven("stale");
+    /// In the place of [`VerifyError::Untimely`], for whoever sent it.
+    pub const STALE_CODE: &str = "stale";
+    pub(super) const STALE: Self = Self::Unproven(Self::STALE_CODE);
     pub(super) const OTHER_TENANT: Self = Self::Unproven("other-tenant");
     pub(super) const UNKNOWN_KEY: Self = Self::Unproven("unknown-key");
     pub(super) const BAD_SIGNATURE: Self = Self::Unproven("bad-signature");

@@ -1,6 +1,7 @@
 //! What 8x8 posts to us: proven by its signature over the bytes as received, then read in either of its dialects. Knows
 //! nothing of handovers.
 
+mod clock_health;
 mod decode;
 mod error;
 mod fingerprint;
@@ -15,6 +16,7 @@ mod tests;
 mod verifier;
 mod wire;
 
+pub use clock_health::ClockHealth;
 pub use decode::Decoded;
 pub use decode::decode;
 pub use decode::decode_kept;

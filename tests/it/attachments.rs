@@ -416,7 +416,7 @@ async fn what_8x8_says_of_an_upload_is_told() {
     world.tolerate("upstream-");
     let (id, conversation) = active(&world).await;
     let answers = [
-        (json!({"status": 429, "retryAfter": "7"}), 503, "upstream-unavailable"),
+        (json!({"status": 429, "retryAfter": "1"}), 503, "upstream-unavailable"),
         (json!({"status": 403}), 502, "upstream-unauthorized"),
         (json!({"status": 400}), 422, "upstream-rejected"),
         (json!({"status": 413}), 422, "upstream-rejected"),

@@ -62,6 +62,20 @@ async fn health_and_figures_are_told_on_the_operators_port_only() {
 }
 
 #[tokio::test]
+async fn a_web_page_cannot_ask_the_operators_port_for_anything() {
+    let world = World::start().await;
+    let admin = admin(&world).with_key(None);
+    for (method, path) in [(Method::POST, "/tenants/look"), (Method::GET, "/status")] {
+        let page = admin
+            .call(method.clone(), path)
+            .header("origin", "https://evil.example.com");
+        assert_eq!(page.send().await.status, 401, "{path}");
+        assert!(admin.call(method, path).send().await.status < 300, "{path}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn healthcheck_says_by_its_exit_code_whether_the_gateway_is_ready() {
     let mut world = World::start().await;
     let address = world.gateway.admin().trim_start_matches("http://").to_owned();

@@ -388,7 +388,7 @@ async fn a_bot_that_posts_more_than_8x8_takes_is_slowed_down() {
     let (id, conversation) = world.api.open(json!({})).await;
     world
         .eight
-        .fault(json!({"on": "api", "operation": "message", "status": 429, "times": 2, "retryAfter": "4"}))
+        .fault(json!({"on": "api", "operation": "message", "status": 429, "retryAfter": "8"}))
         .await;
     let path = format!("/v1/handovers/{id}/messages");
     let mut taken = Vec::new();

@@ -179,7 +179,7 @@ async fn signals_of_what_is_still_to_be_said_do_not_overtake_it() {
     let (id, conversation) = served(&world).await;
     world
         .eight
-        .fault(json!({"on": "api", "operation": "message", "status": 429, "times": 4, "retryAfter": "0"}))
+        .fault(json!({"on": "api", "operation": "message", "delay": "1s"}))
         .await;
     assert_eq!(world.api.say(&id, "first").await["status"], "queued");
     for call in ["typing", "thinking", "read-receipt"] {

@@ -5,8 +5,10 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::bot::CAPTURE;
+use crate::support::bot::Callback;
 use crate::support::client::Client;
 use crate::support::client::Reply;
+use crate::support::crc::forged;
 use crate::support::wait::eventually;
 use crate::support::world::EIGHT;
 use crate::support::world::World;
@@ -568,6 +570,109 @@ async fn another_body_under_a_known_id_is_dropped_and_raises_an_alarm() {
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
     }
+    scene.world.finish().await;
+}
+
+#[tokio::test]
+async fn a_forged_body_with_the_same_checksum_is_never_delivered_beside_the_true_one() {
+    for forged_first in [false, true] {
+        let mut scene = Scene::start().await;
+        scene.world.tolerate("another body");
+        let right = scene.said("what the agent said").await;
+        let with_text = |text: &str| {
+            let mut body: Value = serde_json::from_slice(&right.body).unwrap();
+            body["data"]["text"] = text.into();
+            body.to_string().into_bytes()
+        };
+        let body = forged(with_text, crc32fast::hash(&right.body));
+        let forged: Value = serde_json::from_slice(&body).unwrap();
+        let forged_text = forged["data"]["text"].as_str().unwrap().to_owned();
+        let wrong = right.clone().body(body);
+        let (first, second) = if forged_first {
+            (&wrong, &right)
+        } else {
+            (&right, &wrong)
+        };
+        for webhook in [first, second, first, second] {
+            recorded(&scene.send(webhook).await);
+        }
+        let told = if forged_first {
+            &forged_text
+        } else {
+            "what the agent said"
+        };
+        scene.is_told(told).await;
+        recorded(&scene.send(&scene.said("the end").await).await);
+        scene.is_told("the end").await;
+        let events = scene.world.bots.events(&scene.handover);
+        let texts: Vec<_> = events
+            .iter()
+            .filter(|event| event.kind() == "message.created")
+            .map(Callback::text)
+            .collect();
+        assert_eq!(texts, [told, "the end"], "forged first: {forged_first}");
+        let alarms = eventually("an alarm for each time", async || {
+            let alarms = scene.world.gateway.log.with_message("another body");
+            (alarms.len() == 2).then_some(alarms)
+        })
+        .await;
+        assert!(alarms.iter().all(|alarm| alarm["level"] == "ERROR"));
+        let admin = Client::new(&scene.world.gateway.admin(), "nobody");
+        let metrics = admin.get("/metrics").await.text();
+        assert!(
+            metrics.contains("webhooks_total{outcome=\"conflicting\"} 2"),
+            "{metrics}"
+        );
+        scene.world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn when_most_well_signed_webhooks_are_of_another_time_it_is_our_clock_and_8x8_is_to_repeat_them() {
+    let mut scene = Scene::start().await;
+    scene.world.tolerate("clock");
+    let mut statuses = Vec::new();
+    for n in 0..12 {
+        let an_hour_ago = now_ms() - 3_600_000 - n;
+        let webhook = scene
+            .signed(json!({"body": said("late"), "sign": {"tt": an_hour_ago}}))
+            .await;
+        let reply = scene.send(&webhook).await;
+        statuses.push(reply.status);
+        if reply.status == 503 {
+            assert!(reply.header("retry-after").is_some());
+            break;
+        }
+        unproven(&reply, "stale", "one is no proof");
+    }
+    assert!(statuses.len() >= 4 && statuses.ends_with(&[503]), "{statuses:?}");
+    // Whoever cannot sign is not believed about the time either.
+    let forged = scene
+        .said("forged")
+        .await
+        .header("x-8x8-transmission-time", "1617353093000");
+    unproven(&scene.send(&forged).await, "stale", "not signed");
+    let alarm = eventually("an alarm", async || {
+        scene
+            .world
+            .gateway
+            .log
+            .with_message("the clock of this machine")
+            .into_iter()
+            .next()
+    })
+    .await;
+    assert_eq!(alarm["level"], "ERROR");
+    let admin = Client::new(&scene.world.gateway.admin(), "nobody");
+    let metrics = admin.get("/metrics").await.text();
+    let skew = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("webhook_clock_skew_seconds "));
+    let skew: f64 = skew.unwrap().parse().unwrap();
+    assert!((3590.0..3700.0).contains(&skew), "{skew}");
+    assert!(metrics.contains("webhooks_total{outcome=\"clock_off\"} 1"), "{metrics}");
+    recorded(&scene.send(&scene.said("of now").await).await);
+    scene.is_told("of now").await;
     scene.world.finish().await;
 }
 

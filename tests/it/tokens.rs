@@ -195,6 +195,24 @@ async fn a_refresh_token_is_good_once_and_its_second_use_ends_the_log_in() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_somebody_made_up_does_not_end_a_log_in() {
+    let world = World::with(guarded).await;
+    let (_, conversation) = world.api.open(json!({})).await;
+    let tokens = log_in(&world).await;
+    let good = tokens["refresh_token"].as_str().unwrap();
+    // Who saw the name of a log-in, as the access token has it, can write the rest.
+    let made_up = format!("{}{}", &good[..good.len() - 22], "A".repeat(22));
+    let older_form = format!("{}{}", &good[..27], "A".repeat(43));
+    for token in [made_up, older_form] {
+        assert_eq!(refresh(&world, &json!(token)).await.status, 400, "{token}");
+    }
+    assert_eq!(with_bearer(&world, &conversation, &tokens["access_token"]).await, 204);
+    refresh(&world, &tokens["refresh_token"]).await.ok(200);
+    let log = world.finish().await;
+    assert!(log.with_message("a refresh token came a second time").is_empty());
+}
+
+#[tokio::test]
 async fn another_password_in_the_settings_ends_what_was_issued_for_the_old_one() {
     let mut world = World::with(guarded).await;
     let (id, conversation) = world.api.open(json!({})).await;

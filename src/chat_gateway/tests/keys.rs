@@ -121,6 +121,35 @@ async fn a_flood_of_unknown_ids_does_not_become_a_flood_of_fetches() {
 }
 
 #[tokio::test]
+async fn ten_thousand_unknown_ids_within_a_minute_cost_70_fetches_and_little_memory() {
+    let server = Server::start(|_| json(404, "{}"));
+    let clock = clock();
+    let keys = key_source(&server.base, None, &clock);
+    for number in 0..10_000_u32 {
+        if number % 166 == 0 {
+            clock.advance(Duration::from_secs(1));
+        }
+        keys.key(&kid(&format!("k{number}"))).await.unwrap_err();
+    }
+    let fetches = server.asked().len();
+    assert!(fetches <= 71, "{fetches} fetches");
+    assert!(format!("{keys:?}").len() < 10_000, "what is remembered is bounded");
+}
+
+#[tokio::test]
+async fn who_may_not_have_8x8_asked_gets_known_keys_all_the_same() {
+    let server = Server::start(|_| json(200, &jwk("k1")));
+    let keys = key_source(&server.base, None, &clock());
+    assert_eq!(
+        keys.key_for(&kid("k1"), &|| false).await.unwrap_err(),
+        KeyError::Unavailable
+    );
+    assert_eq!(server.asked().len(), 0);
+    keys.key(&kid("k1")).await.unwrap();
+    keys.key_for(&kid("k1"), &|| false).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_old_key_goes_on_while_8x8_is_down_and_ends_when_8x8_says_so() {
     let status = Arc::new(Mutex::new(200));
     let answer = Arc::clone(&status);

@@ -91,3 +91,15 @@ async fn the_other_clock_is_read_from_the_date_of_an_answer() {
     let dateless = Server::start(|_| answer(200, "{}"));
     assert_eq!(chat_gateway(&dateless.base).clock_ahead(now).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn an_id_that_would_lead_elsewhere_is_asked_for_nowhere() {
+    let server = Server::start(|_| answer(200, "{}"));
+    let gateway = chat_gateway(&server.base);
+    for id in ["", ".", ".."] {
+        assert!(gateway.webhook(id).await.unwrap_err().is_not_found());
+        assert!(gateway.channel(id).await.unwrap_err().is_not_found());
+        assert!(gateway.delete_webhook(id).await.is_err() && gateway.delete_channel(id).await.is_err());
+    }
+    assert!(server.asked().is_empty());
+}

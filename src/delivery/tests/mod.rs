@@ -4,6 +4,7 @@ mod breaker;
 mod ephemeral;
 mod fake_bot;
 mod fake_store;
+mod fuzz;
 mod lanes;
 mod outages;
 mod rig;

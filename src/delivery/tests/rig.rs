@@ -140,6 +140,7 @@ pub(super) fn delivery(name: &str, bot: &FakeBot) -> BotDelivery {
         policy: AddressPolicy {
             allow_http: true,
             allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
+            ..AddressPolicy::default()
         },
     }
 }

@@ -54,7 +54,7 @@ pub(in crate::http) async fn read(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let mut listener = Listener::new(&state, &bot.name, None);
+    let mut listener = Listener::new(&state, &bot.name, None)?;
     let mut log = BotLog {
         handovers: Arc::clone(&state.handovers),
         bot: bot.name.clone(),

@@ -59,7 +59,7 @@ pub(in crate::http) async fn read(
     query: Query,
 ) -> Result<Response, Refusal> {
     state.handovers.get(&bot.name, &id).await?;
-    let mut listener = Listener::new(&state, &bot.name, Some(id.clone()));
+    let mut listener = Listener::new(&state, &bot.name, Some(id.clone()))?;
     let handovers = Arc::clone(&state.handovers);
     if follow::wants_stream(&headers) {
         let after = follow::last_event_id(&headers).map_or_else(|| query.after(), sequence)?;

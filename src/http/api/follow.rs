@@ -24,6 +24,7 @@ use crate::domain::HandoverId;
 use crate::domain::Timestamp;
 use crate::http::ApiState;
 use crate::http::accept::accepts;
+use crate::http::api_limits::Place;
 use crate::http::problem::Refusal;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -35,6 +36,7 @@ pub(super) struct Listener {
     /// Only this handover's.
     handover: Option<HandoverId>,
     stop: CancellationToken,
+    _place: Place,
 }
 
 /// What happened while listening.
@@ -47,12 +49,14 @@ pub(super) enum Heard {
 }
 
 impl Listener {
-    pub(super) fn new(state: &ApiState, bot: &BotName, handover: Option<HandoverId>) -> Self {
-        Self {
+    /// A bot has so many at a time.
+    pub(super) fn new(state: &ApiState, bot: &BotName, handover: Option<HandoverId>) -> Result<Self, Refusal> {
+        Ok(Self {
+            _place: state.limits.follow(bot)?,
             receiver: state.bus.listen(bot),
             handover,
             stop: state.supervisor.stop_token(),
-        }
+        })
     }
 
     pub(super) async fn next(&mut self) -> Heard {

@@ -127,7 +127,12 @@ pub(in crate::http) fn posted(
 }
 
 impl MessageBody {
-    fn check(self, handover: HandoverId, request_sha256: [u8; 32], fetcher: &Fetcher) -> Result<PostMessage, Refusal> {
+    pub(super) fn check(
+        self,
+        handover: HandoverId,
+        request_sha256: [u8; 32],
+        fetcher: &Fetcher,
+    ) -> Result<PostMessage, Refusal> {
         let mut faults = Faults::default();
         faults.text("/text", self.text.as_deref());
         check_cards("", &self.cards, &mut faults);

@@ -12,6 +12,8 @@ mod event_list;
 mod events;
 mod faults;
 mod follow;
+#[cfg(test)]
+mod fuzz;
 mod hand_back;
 mod handovers;
 mod history;

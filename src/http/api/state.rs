@@ -8,6 +8,7 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::domain::BotName;
 use crate::handovers::Handovers;
+use crate::http::ApiLimits;
 use crate::http::BotKeys;
 use crate::http::RunningKeys;
 use crate::supervisor::Supervisor;
@@ -16,6 +17,7 @@ use crate::supervisor::Supervisor;
 pub struct ApiState {
     pub handovers: Arc<Handovers>,
     pub keys: BotKeys,
+    pub limits: ApiLimits,
     pub bus: Bus,
     pub clock: Clock,
     /// Its stop ends streams and long polls.

@@ -44,6 +44,7 @@ use crate::handovers::Handovers;
 use crate::handovers::Parts;
 use crate::handovers::Tenant;
 use crate::handovers::Tenants;
+use crate::http::ApiLimits;
 use crate::http::ApiState;
 use crate::http::BotKeys;
 use crate::http::CheckCallbackUrl;
@@ -51,6 +52,7 @@ use crate::http::HttpMetrics;
 use crate::http::PublicLimits;
 use crate::http::RunningKeys;
 use crate::http::Tokens;
+use crate::http::WebhookGuard;
 use crate::http::WebhookRoute;
 use crate::http::WebhookState;
 use crate::http::extract::sha256;
@@ -146,6 +148,7 @@ impl Gateway {
             handovers: Arc::clone(&handovers),
             clock: clock.clone(),
             metrics: metrics.clone(),
+            guard: WebhookGuard::new(metrics.clone()),
             tokens: Tokens::new(Arc::clone(handovers.store()), clock.clone(), Vec::new(), Vec::new()),
         };
         let api = ApiState {
@@ -155,6 +158,7 @@ impl Gateway {
                     .map(|bot| (Arc::clone(bot), vec![sha256(format!("key-{}", bot.name).as_bytes())]))
                     .collect(),
             ),
+            limits: ApiLimits::new(1000, 1000),
             bus,
             clock,
             supervisor: supervisor.clone(),
@@ -256,7 +260,7 @@ async fn eight_by_eight(uri: Uri, body: Bytes) -> Response {
     (StatusCode::ACCEPTED, Json(json!({ "conversationId": own }))).into_response()
 }
 
-fn tenant(base_url: &Url) -> Arc<Tenant> {
+pub(in crate::http) fn tenant(base_url: &Url) -> Arc<Tenant> {
     let gateway = ChatGatewaySettings {
         base_url: base_url.clone(),
         tenant_id: Some("acme-8x8".to_owned()),
@@ -291,7 +295,7 @@ fn tenant(base_url: &Url) -> Arc<Tenant> {
     })
 }
 
-fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
+pub(in crate::http) fn bot(name: &str, tenant: &Arc<Tenant>) -> Arc<Bot> {
     Arc::new(Bot {
         name: BotName::new(name),
         tenant: Arc::clone(tenant),

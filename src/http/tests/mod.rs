@@ -2,7 +2,7 @@
 
 mod calls;
 mod faults;
-mod fixture;
+pub(super) mod fixture;
 mod log;
 mod server;
 mod streams;

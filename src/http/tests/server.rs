@@ -20,6 +20,8 @@ use crate::http::HttpMetrics;
 use crate::http::ServerLimits;
 use crate::http::serve;
 
+/// Short, so that a test does not take long; `SOON` is longer.
+const HEADERS: Duration = Duration::from_millis(700);
 const SOON: Duration = Duration::from_secs(10);
 
 struct Server {
@@ -49,7 +51,12 @@ impl Server {
         drop(task.spawn(serve(
             listener,
             router,
-            ServerLimits { connections, grace },
+            ServerLimits {
+                connections,
+                grace,
+                headers: HEADERS,
+                trusted_proxies: Vec::new(),
+            },
             metrics,
             stop.clone(),
         )));
@@ -119,4 +126,106 @@ async fn a_connection_beyond_the_cap_waits_for_room() {
     assert!(read(&mut first).await.ends_with("slow"));
     drop(first);
     assert!(read(&mut second).await.ends_with("fast"));
+}
+
+/// Until the other side closes; `false` when it does not.
+async fn closes(stream: &mut TcpStream) -> bool {
+    let mut buffer = [0; 64];
+    let closed = async { while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
+    timeout(SOON, closed).await.is_ok()
+}
+
+#[tokio::test]
+async fn headers_that_drip_or_never_come_are_cut_off() {
+    let server = Server::start(8, SOON).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    assert!(closes(&mut silent).await, "who says nothing is waited for");
+    for answered_before in [false, true] {
+        let mut dripping = TcpStream::connect(server.address).await.unwrap();
+        if answered_before {
+            dripping.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            assert!(read(&mut dripping).await.ends_with("fast"));
+        }
+        let (mut reading, mut writing) = dripping.into_split();
+        let drip = async {
+            for byte in b"GET / HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x')) {
+                if writing.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut buffer = [0; 64];
+        let closed = async { while reading.read(&mut buffer).await.is_ok_and(|count| count > 0) {} };
+        let ended = async {
+            tokio::select! { () = drip => {} () = closed => {} }
+        };
+        assert!(timeout(SOON, ended).await.is_ok(), "answered before: {answered_before}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_may_wait_longer_than_headers_may_take() {
+    let server = Server::start(8, SOON).await;
+    let mut idle = server.ask("/").await;
+    assert!(read(&mut idle).await.ends_with("fast"));
+    let mut buffer = [0; 1];
+    let waited = timeout(HEADERS * 2, idle.read(&mut buffer)).await;
+    assert!(waited.is_err(), "it was closed");
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert!(read(&mut idle).await.ends_with("fast"));
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_answered_may_take_longer_than_its_headers_might() {
+    let server = Server::start(8, SOON).await;
+    let mut slow = server.ask("/slow").await;
+    server.came.notified().await;
+    let mut buffer = [0; 1];
+    assert!(timeout(HEADERS * 2, slow.read(&mut buffer)).await.is_err());
+    server.go.notify_one();
+    assert!(read(&mut slow).await.contains("slow"));
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    let server = Server::start(8, SOON).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.ask("/").await;
+        assert!(read(&mut stream).await.ends_with("fast"));
+        held.push(stream);
+    }
+    let mut refused = TcpStream::connect(server.address).await.unwrap();
+    assert!(closes(&mut refused).await);
+    held.pop();
+    let again = async {
+        loop {
+            let mut stream = server.ask("/").await;
+            let mut buffer = [0; 256];
+            if stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {
+                break;
+            }
+        }
+    };
+    assert!(
+        timeout(SOON, again).await.is_ok(),
+        "a place that was given back is not given out"
+    );
+}
+
+#[tokio::test]
+async fn headers_that_are_too_many_are_answered_431_and_too_large_ones_are_not_read_to_their_end() {
+    let server = Server::start(8, SOON).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let many = "X: x\r\n".repeat(200);
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    assert!(read(&mut stream).await.starts_with("HTTP/1.1 431 "));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1_000_000));
+    // The connection may end before all of it is written, and its answer with it.
+    drop(stream.write_all(request.as_bytes()).await);
+    let answer = read(&mut stream).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 }

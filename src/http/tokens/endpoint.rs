@@ -56,8 +56,14 @@ async fn fetch(
             }
         }
     };
-    if let TokenAnswer::Refused | TokenAnswer::SlowDown(_) = answer {
-        tracing::warn!(outcome = answer.outcome(), "a request for a token was refused");
+    if let TokenAnswer::Refused | TokenAnswer::SlowDown(_) = answer
+        && let Some(left_out) = tokens.seldom().due(answer.outcome())
+    {
+        tracing::warn!(
+            outcome = answer.outcome(),
+            left_out,
+            "a request for a token was refused"
+        );
     }
     metrics.token(answer.outcome());
     answer

@@ -16,3 +16,4 @@ pub use service::Tokens;
 pub(super) use endpoint::paths;
 pub(super) use endpoint::routes;
 pub(super) use peer::Peer;
+pub(super) use peer::network;

@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use ipnet::IpNet;
@@ -17,6 +19,11 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 pub(in crate::http) struct Peer(pub(in crate::http) IpAddr);
 
 impl Peer {
+    pub(in crate::http) fn of(extensions: &Extensions) -> Self {
+        let unknown = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        extensions.get::<Self>().copied().unwrap_or(unknown)
+    }
+
     /// A trusted proxy puts whom it got the request from at the end of the list; what stands before it anybody may have
     /// written.
     pub(in crate::http) fn origin(self, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
@@ -53,8 +60,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let unknown = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(unknown))
+        Ok(Self::of(&parts.extensions))
+    }
+}
+
+/// What is counted as one address: of IPv6 a customer has a whole /64 at least.
+pub(in crate::http) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
     }
 }
 

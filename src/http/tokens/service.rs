@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::TenantName;
 use crate::domain::Timestamp;
 use crate::http::extract::sha256;
+use crate::http::seldom::Seldom;
 use crate::http::tokens::answer::Issued;
 use crate::http::tokens::answer::TokenAnswer;
 use crate::http::tokens::logins::Login;
@@ -61,6 +62,7 @@ struct Inner {
     checks: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     seen: Mutex<HashMap<[u8; 32], Seen>>,
+    seldom: Arc<Seldom>,
 }
 
 struct Seen {
@@ -86,6 +88,7 @@ impl Tokens {
             checks: Arc::new(Semaphore::new(CHECKS)),
             waiting: Arc::new(Semaphore::new(CHECKS_WAITING)),
             seen: Mutex::default(),
+            seldom: Arc::default(),
         }))
     }
 
@@ -103,11 +106,16 @@ impl Tokens {
             checks: Arc::clone(&this.checks),
             waiting: Arc::clone(&this.waiting),
             seen: Mutex::default(),
+            seldom: Arc::clone(&this.seldom),
         }))
     }
 
-    pub(super) fn trusted_proxies(&self) -> &[IpNet] {
+    pub(in crate::http) fn trusted_proxies(&self) -> &[IpNet] {
         &self.0.trusted_proxies
+    }
+
+    pub(super) fn seldom(&self) -> &Seldom {
+        &self.0.seldom
     }
 
     pub(super) async fn log_in(
@@ -220,7 +228,11 @@ impl Inner {
 
     async fn issue(&self, login: &Login) -> TokenAnswer {
         let now = self.clock.now();
-        let made = token::new_family().and_then(|family| Some((Pair::new(&family, now)?, family)));
+        let key = match self.store.link_key(rand::random()).await {
+            Ok(key) => key,
+            Err(error) => return unavailable(&error),
+        };
+        let made = token::new_family().and_then(|family| Some((Pair::new(&family, &key, now)?, family)));
         let Some((pair, family)) = made else {
             return TokenAnswer::Unavailable;
         };
@@ -238,10 +250,7 @@ impl Inner {
                 tracing::info!(tenant = %login.tenant(), "a token was issued for a password");
                 TokenAnswer::Issued(pair.issued())
             }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a token could not be kept");
-                TokenAnswer::Unavailable
-            }
+            Err(error) => unavailable(&error),
         }
     }
 
@@ -255,7 +264,12 @@ impl Inner {
         let Some(grant) = good else {
             return Ok(TokenAnswer::Refused);
         };
-        let Some(pair) = Pair::new(&grant.family, now) else {
+        let key = self.store.link_key(rand::random()).await?;
+        // One that was exchanged before ends the log-in; one that somebody made up must not.
+        if presented.sha256 != grant.refresh && !token::is_of_ours(given.expose_secret(), &key) {
+            return Ok(TokenAnswer::Refused);
+        }
+        let Some(pair) = Pair::new(&grant.family, &key, now) else {
             return Ok(TokenAnswer::Unavailable);
         };
         let exchange = Exchange {
@@ -290,11 +304,16 @@ impl Inner {
     }
 }
 
+fn unavailable(error: &StoreError) -> TokenAnswer {
+    tracing::error!(error = error as &dyn std::error::Error, "a token could not be kept");
+    TokenAnswer::Unavailable
+}
+
 impl Pair {
-    fn new(family: &str, now: Timestamp) -> Option<Self> {
+    fn new(family: &str, key: &[u8], now: Timestamp) -> Option<Self> {
         Some(Self {
-            access: Kind::Access.generate(family)?,
-            refresh: Kind::Refresh.generate(family)?,
+            access: Kind::Access.generate(family, key)?,
+            refresh: Kind::Refresh.generate(family, key)?,
             until: now.plus(ACCESS),
         })
     }

@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::net::Ipv6Addr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::domain::Timestamp;
+use crate::http::tokens::network;
 
 /// So many failures cost nothing: people mistype.
 const FREE: u32 = 5;
@@ -119,17 +119,6 @@ impl<K: Copy + Eq + Hash> Failures<K> {
 impl<K> Default for Failures<K> {
     fn default() -> Self {
         Self(HashMap::new())
-    }
-}
-
-/// Of IPv6 a customer has a whole /64 at least.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

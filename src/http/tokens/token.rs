@@ -1,5 +1,8 @@
-//! What a token looks like: a prefix that scanners of source code know, the name of its log-in, and 256 random bits.
+//! What a token looks like: a prefix that scanners of source code know, the name of its log-in, 192 random bits, and a tag
+//! that shows that we made it.
 
+use aws_lc_rs::constant_time;
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,9 +10,14 @@ use secrecy::SecretString;
 
 use crate::http::extract::sha256;
 
-/// 16 and 32 bytes in base64.
+/// 16 bytes in base64.
 const FAMILY: usize = 22;
-const RANDOM: usize = 43;
+/// Bytes of randomness, and what they and a tag are in base64.
+const NONCE: usize = 24;
+const RANDOM: usize = 32 + TAG;
+const TAG: usize = 22;
+/// What tokens had behind the family before they had tags.
+const UNTAGGED: usize = 43;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -40,8 +48,9 @@ impl Kind {
     }
 
     /// `None` when the machine gives no random bytes.
-    pub(super) fn generate(self, family: &str) -> Option<NewToken> {
-        let text = format!("{}{family}{}", self.prefix(), random::<32>()?);
+    pub(super) fn generate(self, family: &str, key: &[u8]) -> Option<NewToken> {
+        let mut text = format!("{}{family}{}", self.prefix(), random::<NONCE>()?);
+        text.push_str(&tag(&text, key));
         let sha256 = sha256(text.as_bytes());
         let text = SecretString::from(text);
         Some(NewToken { text, sha256 })
@@ -51,7 +60,7 @@ impl Kind {
     pub(super) fn parse(self, text: &str) -> Option<Presented<'_>> {
         let rest = text.strip_prefix(self.prefix())?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if rest.len() != FAMILY + RANDOM || !rest.bytes().all(fits) {
+        if !matches!(rest.len().checked_sub(FAMILY), Some(RANDOM | UNTAGGED)) || !rest.bytes().all(fits) {
             return None;
         }
         Some(Presented {
@@ -59,6 +68,20 @@ impl Kind {
             sha256: sha256(text.as_bytes()),
         })
     }
+}
+
+/// Whether we made this token, however long ago.
+pub(super) fn is_of_ours(text: &str, key: &[u8]) -> bool {
+    let Some((signed, given)) = text.split_at_checked(text.len().saturating_sub(TAG)) else {
+        return false;
+    };
+    constant_time::verify_slices_are_equal(tag(signed, key).as_bytes(), given.as_bytes()).is_ok()
+}
+
+/// 128 bits of an HMAC. The key signs links too, whose texts begin otherwise.
+fn tag(text: &str, key: &[u8]) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
+    URL_SAFE_NO_PAD.encode(tag.as_ref().get(..16).unwrap_or_default())
 }
 
 pub(super) fn new_family() -> Option<String> {
@@ -80,12 +103,21 @@ mod tests {
     #[test]
     fn a_token_leads_to_its_log_in_and_is_of_one_kind() {
         let family = new_family().unwrap();
-        let token = Kind::Access.generate(&family).unwrap();
+        let key = [7; 32];
+        let token = Kind::Access.generate(&family, &key).unwrap();
         let text = token.text.expose_secret();
         let presented = Kind::Access.parse(text).unwrap();
         assert_eq!((presented.family, presented.sha256), (family.as_str(), token.sha256));
         assert!(Kind::Refresh.parse(text).is_none());
-        assert_ne!(Kind::Access.generate(&family).unwrap().sha256, token.sha256);
+        assert_ne!(Kind::Access.generate(&family, &key).unwrap().sha256, token.sha256);
+        assert!(is_of_ours(text, &key) && !is_of_ours(text, &[8; 32]));
+        let made_up = format!("{}{}", &text[..text.len() - 22], "A".repeat(22));
+        assert!(Kind::Access.parse(&made_up).is_some() && !is_of_ours(&made_up, &key));
+        let other = new_family().unwrap();
+        assert!(
+            !is_of_ours(&text.replace(&family, &other), &key),
+            "the tag is of its log-in alone"
+        );
         for wrong in [
             "",
             "hgat_",

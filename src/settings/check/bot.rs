@@ -143,7 +143,12 @@ fn way_out(fault: UrlFault, url: &Url) -> &'static str {
             ", unless `allow_networks` names its network"
         }
         (
-            UrlFault::RefusedAddress | UrlFault::NotHttp | UrlFault::UserInfo | UrlFault::Fragment | UrlFault::NoHost,
+            UrlFault::RefusedAddress
+            | UrlFault::NotHttp
+            | UrlFault::UserInfo
+            | UrlFault::Fragment
+            | UrlFault::NoHost
+            | UrlFault::Own,
             _,
         ) => "",
     }

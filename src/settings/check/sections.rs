@@ -50,6 +50,9 @@ fn server(server: &ServerSettings, notes: &mut Notes) {
         notes.file("server.tls.cert_file", &tls.cert_file);
         notes.file("server.tls.key_file", &tls.key_file);
     }
+    if server.bot_rate_limit == 0 {
+        notes.fault("server.bot_rate_limit", "must be 1 or more");
+    }
     if let Some(url) = &server.public_url {
         notes.base("server.public_url", url);
         if url.scheme() == "http" {

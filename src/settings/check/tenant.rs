@@ -35,6 +35,12 @@ pub(super) fn check(name: &TenantName, tenant: &TenantSettings, settings: &Setti
     if tenant.reconcile_after < Duration::from_secs(1) {
         notes.fault(key("reconcile_after"), "must be 1s or more");
     }
+    if tenant.rate_limit == Some(0) {
+        notes.fault(
+            key("rate_limit"),
+            "must be 1 or more; leave it out for no limit of our own",
+        );
+    }
     notes.at_least(key("attachment_limit"), tenant.attachment_limit, 1024);
     for (place, kind) in tenant.attachment_types.iter().enumerate() {
         media_type(&key(&format!("attachment_types[{place}]")), kind, notes);

@@ -102,6 +102,11 @@ fn each_rule_across_keys_is_held() {
         ("[outbound]\nproxy = \"ftp://proxy\"", "outbound.proxy"),
         ("[outbound]\nca_file = \"/no/such/file\"", "outbound.ca_file"),
         ("[telemetry]\nlevel = \"loud\"", "telemetry.level"),
+        ("[server]\nbot_rate_limit = 0", "server.bot_rate_limit"),
+        (
+            "[tenants.other]\ntenant_id = \"1\"\napi_key = \"k\"\nrate_limit = 0",
+            "tenants.other.rate_limit",
+        ),
         (
             "[tenants.more__less]\ntenant_id = \"1\"\napi_key = \"k\"",
             "tenants.more__less",

@@ -17,7 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_grants.sql"),
     include_str!("../../../migrations/sqlite/0005_outages.sql"),
     include_str!("../../../migrations/sqlite/0006_redelivery.sql"),
-    include_str!("../../../migrations/sqlite/0008_privacy.sql"),
+    include_str!("../../../migrations/sqlite/0007_privacy.sql"),
 ];
 
 pub(super) const BUSY: Duration = Duration::from_secs(5);

@@ -36,7 +36,7 @@ const BEGUN: &str = "SELECT id FROM handover h WHERE content = 1
 const DUE: &str = "SELECT id FROM handover h WHERE live = 0 AND content = 0 AND ended_at < ?1
  AND NOT EXISTS (SELECT 1 FROM command c WHERE c.handover = h.id AND c.state = 'open')
  AND NOT EXISTS (SELECT 1 FROM lane l WHERE l.handover = h.id AND l.stopped = 0
-  AND (l.head < l.tail OR EXISTS (SELECT 1 FROM delivery d WHERE d.handover = h.id AND d.status = 'aside')))
+  AND (l.head < l.tail OR EXISTS (SELECT 1 FROM delivery d WHERE d.handover = h.id AND d.status IN ('aside', 'waiting'))))
  ORDER BY ended_at LIMIT ?2";
 
 const HISTORY: &str = "DELETE FROM history WHERE handover = ?1 AND ?2 > 0";

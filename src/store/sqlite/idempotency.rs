@@ -39,9 +39,12 @@ pub(super) fn reserve(db: &Connection, claim: &IdempotencyClaim) -> Result<Optio
 
 pub(super) fn keep_answer(db: &Connection, claim: &IdempotencyClaim, answer: &KeptAnswer) -> Result<(), StoreError> {
     insert(db, claim)?;
-    let (Reference::Handover(about) | Reference::Message(about, _)) = &claim.reference;
+    let is_erased = match &claim.reference {
+        Reference::Handover(about) | Reference::Message(about, _) => erase::is_erased(db, about)?,
+        Reference::Nothing => false,
+    };
     // It may have been erased while the call ran.
-    let erased = erase::is_erased(db, about)?.then(|| answer.erased());
+    let erased = is_erased.then(|| answer.erased());
     let answer = erased.as_ref().unwrap_or(answer);
     db.prepare_cached(ANSWER)
         .and_then(|mut statement| {

@@ -2,4 +2,5 @@
 
 mod dialects;
 mod events;
+mod fuzz;
 mod signatures;

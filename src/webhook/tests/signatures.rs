@@ -116,6 +116,7 @@ fn only_what_8x8_signed_is_believed() {
         let verdict = match setup.verify(&case.headers(), &case.body()) {
             Ok(_) => "ok",
             Err(VerifyError::Unproven(code)) => code,
+            Err(VerifyError::Untimely(_)) => VerifyError::STALE_CODE,
             Err(VerifyError::KeysUnavailable) => "keys-unavailable",
             Err(VerifyError::TokensUnavailable) => "tokens-unavailable",
         };
@@ -156,9 +157,16 @@ fn without_8x8s_keys_nothing_is_said_about_a_signature() {
         Err(VerifyError::KeysUnavailable)
     );
     assert_eq!(server.asked().len(), 1);
-    let stale = vectors.cases.iter().find(|case| case.expect == "stale").unwrap();
-    assert!(setup.verify(&stale.headers(), &stale.body()).is_err());
+    let of = |verdict: &str| vectors.cases.iter().find(|case| case.expect == verdict).unwrap();
+    let other = of("other-tenant");
+    assert!(setup.verify(&other.headers(), &other.body()).is_err());
     assert_eq!(server.asked().len(), 1, "the cheap questions come first");
+    let stale = of("stale");
+    assert_eq!(
+        setup.verify(&stale.headers(), &stale.body()),
+        Err(VerifyError::Unproven(VerifyError::STALE_CODE)),
+        "who cannot be known is not believed about the time"
+    );
 }
 
 #[test]

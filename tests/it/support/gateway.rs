@@ -121,6 +121,14 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// What it has in memory, in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.run.as_ref().unwrap().child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn is_alive(&mut self) -> bool {
         self.run
             .as_mut()

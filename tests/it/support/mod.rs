@@ -4,6 +4,7 @@ pub(crate) mod bot;
 pub(crate) mod calls;
 pub(crate) mod client;
 pub(crate) mod config;
+pub(crate) mod crc;
 pub(crate) mod disk;
 pub(crate) mod eightx8;
 pub(crate) mod faulty_disk;

@@ -26,6 +26,8 @@ impl Model {
                 return 0;
             };
             (delivery.status, delivery.due_at, delivery.reason) = (Status::Failed, now, Some("unreadable"));
+            let id = delivery.handover.clone();
+            self.go_on(&id, now);
             return 1;
         }
         let mut waiting: Vec<Logged> = self

@@ -61,8 +61,11 @@ impl Model {
             call.call = erased;
         }
         for (record, _) in self.keys.values_mut() {
-            let (Reference::Handover(about) | Reference::Message(about, _)) = &record.reference;
-            if let (true, Some(answer)) = (about == id, &mut record.answer) {
+            let is_about = match &record.reference {
+                Reference::Handover(about) | Reference::Message(about, _) => about == id,
+                Reference::Nothing => false,
+            };
+            if let (true, Some(answer)) = (is_about, &mut record.answer) {
                 let erased = answer.erased();
                 gone += usize::from(erased != *answer);
                 *answer = erased;
@@ -97,7 +100,7 @@ impl Model {
         };
         let aside = |delivery: &_| {
             let crate::support::model_store::model::Delivery { handover, status, .. } = delivery;
-            handover == id && *status == Status::Aside
+            handover == id && matches!(*status, Status::Aside | Status::Waiting)
         };
         lane.head < lane.tail || self.deliveries.iter().any(aside)
     }

@@ -276,12 +276,11 @@ impl Store for ModelStore {
     async fn keep_answer(&self, claim: IdempotencyClaim, answer: KeptAnswer) -> Result<(), StoreError> {
         let mut model = self.lock();
         model.reserve(&claim);
-        let (Reference::Handover(about) | Reference::Message(about, _)) = &claim.reference;
-        let answer = if model.is_erased(about) {
-            answer.erased()
-        } else {
-            answer
+        let is_erased = match &claim.reference {
+            Reference::Handover(about) | Reference::Message(about, _) => model.is_erased(about),
+            Reference::Nothing => false,
         };
+        let answer = if is_erased { answer.erased() } else { answer };
         let key = (claim.bot, claim.scope, claim.key);
         if let Some((record, _at)) = model.keys.get_mut(&key)
             && record.request_sha256 == claim.request_sha256
