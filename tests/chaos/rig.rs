@@ -34,8 +34,6 @@ use crate::traffic::BOTS;
 use crate::traffic::Shared;
 use crate::watch::Watch;
 
-/// Until all is told, posted and ended once the faults are over. Pauses grow to 30 s.
-const QUIET_WITHIN: Duration = Duration::from_mins(2);
 /// I7, of a build without optimisation under these loads.
 const RSS_KIB: u64 = 512 * 1024;
 const DESCRIPTORS: usize = 1500;
@@ -189,7 +187,7 @@ impl Rig {
             self.start_well().await;
         }
         if let Some(left) = self.quiet().await {
-            self.wrong(format!("stuck: not quiet within {QUIET_WITHIN:?}: {left}"));
+            self.wrong(format!("stuck: not quiet within {:?}: {left}", options::quiet_within()));
         }
         self.note_first_ack();
         let metrics = self.metrics().await;
@@ -213,11 +211,12 @@ impl Rig {
     }
 
     async fn within(&self, mut holds: impl AsyncFnMut() -> bool) {
-        let until = Instant::now() + QUIET_WITHIN;
+        let until = Instant::now() + options::quiet_within();
         while !holds().await {
             assert!(
                 Instant::now() < until,
-                "not within {QUIET_WITHIN:?}: {}",
+                "not within {:?}: {}",
+                options::quiet_within(),
                 self.gateway.tail()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -226,7 +225,7 @@ impl Rig {
 
     /// Ends what is live, and waits until nothing is left to be done. What is left, if something is.
     async fn quiet(&mut self) -> Option<String> {
-        let until = Instant::now() + QUIET_WITHIN;
+        let until = Instant::now() + options::quiet_within();
         loop {
             for bot in BOTS {
                 self.end_all_of(bot).await;
