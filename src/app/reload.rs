@@ -99,7 +99,7 @@ impl Running {
         if new.tenants.is_empty() {
             return Err(ReloadError::NoTenant);
         }
-        let (next, changes) = self.settings.taking_up(new);
+        let (next, mut changes) = self.settings.taking_up(new);
         let making = Making {
             settings: &next,
             clock: &self.surface.clock,
@@ -116,8 +116,11 @@ impl Running {
             .replace_changed(deliveries, &same)
             .map_err(BuildError::from)?;
         // Nothing fails or waits from here on.
-        if let (Some(tls), Some(certificate)) = (&self.replaceable.tls, certificate) {
-            tls.replace(certificate);
+        if let (Some(tls), Some(certificate)) = (&self.replaceable.tls, certificate)
+            && tls.replace(certificate)
+        {
+            // The same file with another content.
+            changes.taken_up.insert("server.tls.cert_file".to_owned());
         }
         drop(self.replaceable.watched.send_replace(Arc::new(watched)));
         self.replace(next, made);

@@ -109,9 +109,11 @@ impl Tls {
         Ok(Self { acceptor, shown })
     }
 
-    /// For handshakes from now on.
-    pub fn replace(&self, certificate: Certificate) {
-        *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = certificate.0;
+    /// For handshakes from now on. Says whether it is another one than before.
+    pub fn replace(&self, certificate: Certificate) -> bool {
+        let mut shown = self.shown.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *shown, certificate.0);
+        before.cert != shown.cert
     }
 
     pub(super) async fn accept(&self, stream: TcpStream) -> Result<Box<TlsStream<TcpStream>>, NotSecured> {

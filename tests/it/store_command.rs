@@ -249,7 +249,7 @@ async fn only_a_sound_store_of_this_program_is_restored_and_a_refusal_changes_no
         ("other.db", "no store of this program"),
         ("newer.db", "newer version"),
         ("damaged.db", "damaged.db`"),
-        ("missing.db", "there is no store at"),
+        ("missing.db", "there is no backup at"),
     ] {
         refused(&world, &["restore", &shelf.text(file), "--force"], 1, why).await;
     }

@@ -237,7 +237,10 @@ async fn a_certificate_is_changed_while_connections_stand() {
     traffic.flows(&world).await;
 
     files.write(&second);
-    world.gateway.reload().await;
+    let taken_up = world.gateway.reload().await;
+    assert_eq!(taken_up["changed"], "server.tls.cert_file", "{taken_up}");
+    let again = world.gateway.reload().await;
+    assert_eq!(again["changed"], "", "it is the same now");
     let only_second = trusting(&[&second], &[]);
     assert_eq!(shown(&address, &only_second).await, *second.cert.der());
     let request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

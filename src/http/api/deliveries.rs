@@ -68,8 +68,8 @@ struct DeliveryView<'a> {
     #[serde(serialize_with = "Timestamp::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     failed_at: Timestamp,
-    /// `not-accepted-in-time`; `gone`: the bot answered 410, and its handover's callbacks stand still until this is resent; others may
-    /// be added.
+    /// `not-accepted-in-time`; `gone`: the bot answered 410, and its handover's callbacks stand still until this is resent;
+    /// `backlog-quota`: more waited for the bot than may wait; `erased`; `unsendable`; `unreadable`. Others may be added.
     #[schema(example = "not-accepted-in-time")]
     reason: &'a str,
 }

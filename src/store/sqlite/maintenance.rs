@@ -26,6 +26,8 @@ pub enum MaintenanceError {
     PostgreSql,
     #[error("there is no store at `{0}`: check store.url and the folder this is run in")]
     Missing(PathBuf),
+    #[error("there is no backup at `{0}`: check the name and the folder this is run in")]
+    NoBackup(PathBuf),
     #[error("`{0}` is there already and is not overwritten: give another name, or move it away")]
     Exists(PathBuf),
     #[error("`{0}` holds a store already: stop its gateway and say --force, then it is put aside and not deleted")]
@@ -76,6 +78,7 @@ impl MaintenanceError {
                 | OpenError::Thread(_),
             )
             | Self::Missing(_)
+            | Self::NoBackup(_)
             | Self::Exists(_)
             | Self::Occupied(_)
             | Self::Foreign(_)

@@ -60,7 +60,7 @@ pub struct Restored {
 pub fn restore(url: &str, from: &Path, replace: Replace, now: Timestamp) -> Result<Restored, MaintenanceError> {
     let to = maintenance::kept(url)?;
     if !from.is_file() {
-        return Err(MaintenanceError::Missing(from.to_owned()));
+        return Err(MaintenanceError::NoBackup(from.to_owned()));
     }
     if is_store(&to) && replace == Replace::No {
         return Err(MaintenanceError::Occupied(to));
