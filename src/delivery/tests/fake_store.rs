@@ -143,6 +143,14 @@ impl Book {
         }
     }
 
+    fn bring_forward(&mut self, beyond: Timestamp, now: Timestamp) -> usize {
+        let heads = self.lanes.values_mut().filter_map(|lane| lane.entries.front_mut());
+        let late = heads
+            .chain(self.asides.values_mut())
+            .filter(|entry| entry.due_at > beyond);
+        late.map(|entry| entry.due_at = now).count()
+    }
+
     fn remove(&mut self, target: &Target) -> Entry {
         match target {
             Target::Lane(handover) => self.lanes.get_mut(handover).unwrap().entries.pop_front().unwrap(),
@@ -203,6 +211,10 @@ impl Store for FakeStore {
             due_at: entry.due_at,
         });
         Ok(asides.take(limit).collect())
+    }
+
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(self.state().bring_forward(beyond, now))
     }
 
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
