@@ -69,6 +69,14 @@ impl Book {
         }
     }
 
+    pub(super) fn bring_forward(&mut self, beyond: Timestamp, now: Timestamp) -> usize {
+        let heads = self.lanes.values_mut().filter_map(|lane| lane.entries.front_mut());
+        let late = heads
+            .chain(self.asides.values_mut())
+            .filter(|entry| entry.due_at > beyond);
+        late.map(|entry| entry.due_at = now).count()
+    }
+
     pub(super) fn remove(&mut self, target: &Target) -> Entry {
         match target {
             Target::Lane(handover) => self.lanes.get_mut(handover).unwrap().entries.pop_front().unwrap(),

@@ -120,6 +120,10 @@ impl Store for FakeStore {
         Ok(asides.take(limit).collect())
     }
 
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(self.state().bring_forward(beyond, now))
+    }
+
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let mut state = self.state();
         state.fail()?;
