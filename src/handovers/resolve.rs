@@ -18,6 +18,7 @@ use crate::domain::HandoverId;
 use crate::domain::MessagePart;
 use crate::domain::MessageRecord;
 use crate::domain::MessageStatus;
+use crate::domain::Origin;
 use crate::domain::State;
 use crate::domain::Timestamp;
 use crate::domain::transition::Answer;
@@ -73,9 +74,15 @@ impl Handovers {
         };
         let mut known = Known::of(&ours, part, target.tenant.message_limit);
         known.texts.extend(customers);
-        let from = known
-            .earliest
-            .map_or(record.created_at, |earliest| earliest.min(record.created_at));
+        // Written by an earlier process whose clock was ahead: the time says nothing of 8x8's.
+        let is_untimely = record.created_at > since;
+        let from = if is_untimely {
+            Timestamp::from_millis(0)
+        } else {
+            known
+                .earliest
+                .map_or(record.created_at, |earliest| earliest.min(record.created_at))
+        };
         let Ok(theirs) = target
             .tenant
             .chat_gateway
@@ -87,8 +94,16 @@ impl Handovers {
         let settled = self.parts.clock.now() >= since.plus(SETTLE);
         match judge(&theirs, part, from, &known) {
             Presence::Absent if !settled => Presence::CouldNotTell,
+            // It may be of an earlier handover in the same conversation.
+            Presence::Present if is_untimely && !self.is_alone_there(target.slot).await => Presence::CouldNotTell,
             presence => presence,
         }
+    }
+
+    /// Whether the conversation began with this handover.
+    async fn is_alone_there(&self, slot: &Slot) -> bool {
+        let handover = slot.handover.lock().await;
+        handover.facts.origin == Origin::Bot && handover.facts.reopened_from.is_none()
     }
 
     /// What we posted into a conversation: in this handover, and in the one it was reopened from.

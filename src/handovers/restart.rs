@@ -37,7 +37,10 @@ impl Handovers {
         failpoint!("start.before_load");
         let loaded = self.parts.store.load().await?;
         let mut calls: HashMap<HandoverId, Vec<CallRecord>> = HashMap::new();
-        for call in loaded.calls {
+        let now = self.parts.clock.now();
+        for mut call in loaded.calls {
+            // By a clock that was ahead, and was put right since.
+            call.deadline = call.deadline.minus(call.created_at.since(now));
             calls.entry(call.handover.clone()).or_default().push(call);
         }
         let mut unplaced: HashSet<_> = loaded.unplaced.into_iter().collect();
