@@ -18,11 +18,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::drive::micros;
 use crate::events::number_in;
 use crate::wire::Head;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const NOBODY: usize = usize::MAX;
+const DRIP: Duration = Duration::from_secs(1);
 
 pub(crate) struct Bots {
     pub(crate) addrs: Vec<SocketAddr>,
@@ -30,14 +32,34 @@ pub(crate) struct Bots {
     _servers: JoinSet<()>,
 }
 
+/// What a bot does that is not well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Illness {
+    /// Takes callbacks and answers none.
+    Hangs,
+    /// Answers with a byte a second.
+    Drips,
+    /// Closes every connection, without an answer.
+    Refuses,
+}
+
 /// What all bots saw.
 pub(crate) struct Seen {
     think: Duration,
-    hanging: AtomicUsize,
+    sick: Mutex<Option<(usize, Illness)>>,
+    watched: AtomicUsize,
+    /// When the watched bot was called.
+    calls: Mutex<Vec<Instant>>,
+    /// Connections and calls that a bot refused.
+    pub(crate) refused: AtomicUsize,
+    /// Microseconds for which a call was held that hangs or is answered too slowly.
+    longest_held: AtomicU64,
     arrivals: Mutex<Option<Arc<Arrivals>>>,
     /// The newest sequence of each handover.
     newest: Mutex<HashMap<String, u64>>,
     pub(crate) accepted: AtomicUsize,
+    /// Events that had come before.
+    pub(crate) again: AtomicUsize,
     pub(crate) out_of_order: AtomicUsize,
 }
 
@@ -52,14 +74,27 @@ pub(crate) struct Arrivals {
     pub(crate) window: Option<Arc<Semaphore>>,
 }
 
+/// What an event is to a load.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    First,
+    Again,
+    OfAnother,
+}
+
 impl Bots {
     pub(crate) async fn start(count: usize, think: Duration) -> Self {
         let seen = Arc::new(Seen {
             think,
-            hanging: AtomicUsize::new(NOBODY),
+            sick: Mutex::default(),
+            watched: AtomicUsize::new(NOBODY),
+            calls: Mutex::default(),
+            refused: AtomicUsize::new(0),
+            longest_held: AtomicU64::new(0),
             arrivals: Mutex::default(),
             newest: Mutex::default(),
             accepted: AtomicUsize::new(0),
+            again: AtomicUsize::new(0),
             out_of_order: AtomicUsize::new(0),
         });
         let mut servers = JoinSet::new();
@@ -85,9 +120,49 @@ impl Bots {
 }
 
 impl Seen {
-    /// From now on this bot takes callbacks and answers none.
-    pub(crate) fn hang(&self, bot: usize) {
-        self.hanging.store(bot, Ordering::Release);
+    pub(crate) fn falls_ill(&self, bot: usize, illness: Illness) {
+        *self.sick.lock().expect("no bot panics") = Some((bot, illness));
+    }
+
+    pub(crate) fn recovers(&self) {
+        *self.sick.lock().expect("no bot panics") = None;
+    }
+
+    fn illness_of(&self, bot: usize) -> Option<Illness> {
+        let sick = *self.sick.lock().expect("no bot panics");
+        sick.filter(|(sick, _)| *sick == bot).map(|(_, illness)| illness)
+    }
+
+    fn refuses(&self, bot: usize) -> bool {
+        let refuses = self.illness_of(bot) == Some(Illness::Refuses);
+        if refuses {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        refuses
+    }
+
+    /// From now on notes when this bot is called.
+    pub(crate) fn watch(&self, bot: usize) {
+        self.watched.store(bot, Ordering::Release);
+    }
+
+    fn called(&self, bot: usize) {
+        if self.watched.load(Ordering::Acquire) == bot {
+            self.calls.lock().expect("no bot panics").push(Instant::now());
+        }
+    }
+
+    /// When the watched bot was called, in order.
+    pub(crate) fn calls(&self) -> Vec<Instant> {
+        self.calls.lock().expect("no bot panics").clone()
+    }
+
+    fn held(&self, time: Duration) {
+        self.longest_held.fetch_max(micros(time), Ordering::AcqRel);
+    }
+
+    pub(crate) fn longest_held(&self) -> Duration {
+        Duration::from_micros(self.longest_held.load(Ordering::Acquire))
     }
 
     /// From now on notes the arrival of events `first..first + count`.
@@ -105,10 +180,13 @@ impl Seen {
 
     fn arrived(&self, head: &Head<'_>, body: &[u8]) -> Option<Arc<Arrivals>> {
         let arrivals = self.arrivals.lock().expect("no bot panics").clone();
-        let first_time = match (&arrivals, number_in(body)) {
+        let noted = match (&arrivals, number_in(body)) {
             (Some(arrivals), Some(number)) => arrivals.note(number),
-            _ => false,
+            _ => Noted::OfAnother,
         };
+        if noted == Noted::Again {
+            self.again.fetch_add(1, Ordering::Relaxed);
+        }
         let sequence: Option<u64> = head.field("handover-sequence").and_then(|text| text.parse().ok());
         if let (Some(handover), Some(sequence)) = (head.field("handover-id"), sequence) {
             let mut newest = self.newest.lock().expect("no bot panics");
@@ -118,15 +196,14 @@ impl Seen {
             }
             *last = sequence.max(*last);
         }
-        arrivals.filter(|_| first_time)
+        arrivals.filter(|_| noted == Noted::First)
     }
 }
 
 impl Arrivals {
-    /// Whether it is one of these, and was not here before.
-    fn note(&self, number: usize) -> bool {
+    fn note(&self, number: usize) -> Noted {
         let Some(at) = number.checked_sub(self.first).and_then(|place| self.at.get(place)) else {
-            return false;
+            return Noted::OfAnother;
         };
         let nanos = u64::try_from(self.since.elapsed().as_nanos())
             .unwrap_or(u64::MAX)
@@ -134,10 +211,11 @@ impl Arrivals {
         let first_time = at
             .compare_exchange(0, nanos, Ordering::AcqRel, Ordering::Acquire)
             .is_ok();
-        if first_time {
-            self.arrived.fetch_add(1, Ordering::AcqRel);
+        if !first_time {
+            return Noted::Again;
         }
-        first_time
+        self.arrived.fetch_add(1, Ordering::AcqRel);
+        Noted::First
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -171,6 +249,9 @@ async fn listen(listener: TcpListener, bot: usize, seen: Arc<Seen>) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.expect("accepts");
+        if seen.refuses(bot) {
+            continue;
+        }
         let seen = Arc::clone(&seen);
         connections.spawn(async move {
             // The gateway may close a connection at any time.
@@ -188,6 +269,10 @@ async fn serve(mut stream: TcpStream, bot: usize, seen: &Seen) -> io::Result<()>
             if let Some(head) = Head::read(&buffer)
                 && buffer.len() >= head.length + head.body
             {
+                if seen.refuses(bot) {
+                    return Ok(());
+                }
+                seen.called(bot);
                 let body = buffer.get(head.length..).unwrap_or_default();
                 break (head.length + head.body, seen.arrived(&head, body));
             }
@@ -195,10 +280,8 @@ async fn serve(mut stream: TcpStream, bot: usize, seen: &Seen) -> io::Result<()>
                 return Ok(());
             }
         };
-        if seen.hanging.load(Ordering::Acquire) == bot {
-            // Until the gateway has had enough and closes the connection.
-            stream.read_buf(&mut buffer).await?;
-            return Ok(());
+        if let Some(illness) = seen.illness_of(bot) {
+            return hold(stream, illness, seen).await;
         }
         buffer.drain(..length);
         if !seen.think.is_zero() {
@@ -210,4 +293,24 @@ async fn serve(mut stream: TcpStream, bot: usize, seen: &Seen) -> io::Result<()>
             window.add_permits(1);
         }
     }
+}
+
+/// Until the gateway has had enough and closes the connection.
+async fn hold(mut stream: TcpStream, illness: Illness, seen: &Seen) -> io::Result<()> {
+    let taken = Instant::now();
+    let mut rest = [0; 1024];
+    match illness {
+        Illness::Refuses => return Ok(()),
+        Illness::Hangs => drop(stream.read(&mut rest).await?),
+        Illness::Drips => {
+            for byte in OK.chunks(1) {
+                stream.write_all(byte).await?;
+                if tokio::time::timeout(DRIP, stream.read(&mut rest)).await.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+    seen.held(taken.elapsed());
+    Ok(())
 }

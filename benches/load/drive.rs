@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -143,6 +144,17 @@ pub(crate) async fn open(
     connections: usize,
     schedule: Schedule,
 ) -> Outcome {
+    open_until(addr, requests, connections, schedule, Arc::default()).await
+}
+
+/// As [`open`]; nothing is sent any more once `enough` is set.
+pub(crate) async fn open_until(
+    addr: SocketAddr,
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    schedule: Schedule,
+    enough: Arc<AtomicBool>,
+) -> Outcome {
     let due = Arc::new(Semaphore::new(0));
     let next = Arc::new(AtomicUsize::new(0));
     let mut workers = JoinSet::new();
@@ -163,10 +175,15 @@ pub(crate) async fn open(
             }
         });
     }
+    let last = next;
     let pace = tokio::task::spawn_blocking(move || {
         // The runtime's timer counts whole milliseconds, which is more than what is measured here.
         for number in 0..all {
             std::thread::sleep(schedule.due(number).saturating_duration_since(Instant::now()));
+            if enough.load(Ordering::Acquire) {
+                last.store(all, Ordering::Relaxed);
+                break;
+            }
             due.add_permits(1);
         }
         due.add_permits(connections);

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use axum::Json;
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::get;
 use handover_gateway::clock::Clock;
 use handover_gateway::sandbox::SignedHeaders;
 use handover_gateway::sandbox::Signer;
+use http::StatusCode;
+use serde_json::Value;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -19,11 +23,14 @@ use crate::wire;
 
 pub(crate) const ACCOUNT: &str = "benchtenant01";
 pub(crate) const WEBHOOK_PATH: &str = "/webhooks/8x8/bench";
+/// Who is in every conversation.
+const AGENT: &str = "agent-1";
 const SIZE: usize = 1000;
-/// A batch must be sent before its signatures are five minutes old.
-const LARGEST_BATCH: usize = 400_000;
+/// A batch is kept in memory, about 2 KB an event.
+const LARGEST_BATCH: usize = 1_000_000;
 
-/// A key as 8x8 has one, and the place where its public half is found.
+/// A key as 8x8 has one, the place where its public half is found, and conversations that are always with an agent and of
+/// which nothing is missed.
 pub(crate) struct Vendor {
     signer: Arc<Signer>,
     pub(crate) url: String,
@@ -48,8 +55,14 @@ impl Vendor {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let jwk = signer.jwk();
-        let answer = move |Path(_kid): Path<String>| async move { axum::Json(jwk) };
-        let app = Router::new().route("/chat-gateway/v1/jwk/{kid}/public", get(answer));
+        let answer = move |Path(_kid): Path<String>| async move { Json(jwk) };
+        let messages = get(|| async { list("messages", &[]) }).post(|| async { StatusCode::ACCEPTED });
+        let participants = || async { list("participants", &[json!({"id": AGENT, "type": "agent"})]) };
+        let app = Router::new()
+            .route("/chat-gateway/v1/jwk/{kid}/public", get(answer))
+            .route("/chat-gateway/v1/conversations/{id}", get(conversation))
+            .route("/chat-gateway/v1/conversations/{id}/messages", messages)
+            .route("/chat-gateway/v1/conversations/{id}/participants", get(participants));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, app).await.expect("serves keys") });
         Self {
@@ -78,7 +91,7 @@ impl Vendor {
     pub(crate) fn batch(&self, conversations: &[String], first: usize, count: usize) -> Batch {
         assert!(
             count <= LARGEST_BATCH,
-            "{count} events would be too old before they are sent"
+            "{count} events are too many to be kept in memory"
         );
         let begun = Instant::now();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -101,6 +114,17 @@ impl Vendor {
             signing: begun.elapsed(),
         }
     }
+}
+
+/// As 8x8 shows one: the gateway compares live handovers with it after a start.
+async fn conversation(Path(id): Path<String>) -> Json<Value> {
+    Json(json!({
+        "id": id, "state": "active", "channelId": "bench-channel", "assignment": {"type": "agent", "id": AGENT},
+    }))
+}
+
+fn list(name: &str, all: &[Value]) -> Json<Value> {
+    Json(json!({"_embedded": {name: all}, "page": {"totalPages": 1}}))
 }
 
 impl Event {

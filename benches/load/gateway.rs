@@ -62,6 +62,7 @@ impl Setup {
         format!("sqlite://{}", self.database().display())
     }
 
+    /// Bots have keys and no limit to speak of. Webhooks are signed long before they are sent.
     fn configuration(&self, addr: SocketAddr, admin: SocketAddr) -> String {
         let (store, vendor) = (self.store_url(), &self.vendor);
         let mut text = format!(
@@ -83,6 +84,8 @@ tenant_id = "{ACCOUNT}"
 api_key = "eght_bench"
 channel_id = "bench-channel"
 queue_id = "101"
+[tenants.bench.webhook]
+max_age = "1h"
 "#
         );
         for bot in 0..self.callbacks.len().max(1) {
@@ -162,6 +165,11 @@ impl Gateway {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: Option<u64> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         kib.expect("Linux tells it") * 1024
+    }
+
+    /// Files, connections among them.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("it runs").count()
     }
 
     /// Ends it as a power cut would.

@@ -35,6 +35,9 @@ struct Args {
     /// A quarter of the events and a tenth of the backlog: for a look, not for publishing.
     #[arg(long)]
     quick: bool,
+    /// How long a bot is away in the part `outage`, instead of a minute or, in a quick run, 20 seconds.
+    #[arg(long, value_name = "SECONDS")]
+    outage: Option<u64>,
     /// Only these parts; repeatable.
     #[arg(long, value_name = "NAME")]
     only: Vec<Part>,
@@ -62,6 +65,9 @@ enum Part {
     Memory,
     Restart,
     Hanging,
+    SlowBot,
+    Outage,
+    Flood,
 }
 
 /// A machine whose processors are used by others more than this, in percent, is worth a note.
@@ -85,17 +91,20 @@ fn main() {
 async fn run(args: &Args) {
     let mut bench = Bench {
         quick: args.quick,
+        outage: outage(args),
         folder: args.folder.clone(),
         report: Report::default(),
         bare: None,
     };
+    // What waited for a bot takes longer to drain than the bot was away.
+    let longest = LONGEST_PART + 3 * bench.outage;
     for part in Part::value_variants() {
         if args.only.is_empty() || args.only.contains(part) {
             let (begun, meter) = (Instant::now(), Meter::start());
             let sections = bench.report.sections();
             println!("{part:?} ...");
             let running = play(*part, &mut bench);
-            tokio::time::timeout(LONGEST_PART, running)
+            tokio::time::timeout(longest, running)
                 .await
                 .expect("a part of the benchmark takes too long");
             let others = meter.taken_by_others();
@@ -117,6 +126,11 @@ async fn run(args: &Args) {
     }
 }
 
+fn outage(args: &Args) -> Duration {
+    let usual = if args.quick { 20 } else { 60 };
+    Duration::from_secs(args.outage.unwrap_or(usual))
+}
+
 async fn play(part: Part, bench: &mut Bench) {
     match part {
         Part::Bare => bare::run(bench).await,
@@ -126,7 +140,10 @@ async fn play(part: Part, bench: &mut Bench) {
         Part::Message => scenarios::message::run(bench).await,
         Part::Memory => scenarios::memory::run(bench).await,
         Part::Restart => scenarios::restart::run(bench).await,
-        Part::Hanging => scenarios::hanging::run(bench).await,
+        Part::Hanging => scenarios::sick_bot::hanging(bench).await,
+        Part::SlowBot => scenarios::sick_bot::slow(bench).await,
+        Part::Outage => scenarios::outage::run(bench).await,
+        Part::Flood => scenarios::flood::run(bench).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Conversations: create, look at, re-route, leave.
 
+use std::collections::HashSet;
+
 use http::Method;
 use serde::Serialize;
 use url::Url;
@@ -17,7 +19,7 @@ use crate::domain::HandoverId;
 use crate::domain::RawJson;
 use crate::domain::User;
 
-/// How many pages of a list without order are read, from its end.
+/// A list without order is read as a whole when it has so many pages, or else so many from its end.
 const PAGES: u64 = 3;
 const PAGE_SIZE: u32 = 100;
 
@@ -36,6 +38,8 @@ pub enum Coverage {
 pub struct NewestConversations {
     pub conversations: Vec<ConversationView>,
     pub coverage: Coverage,
+    /// Read one after the other: what was at the seam of two may have moved meanwhile.
+    pub pages: u32,
 }
 
 impl ChatGateway {
@@ -81,17 +85,49 @@ impl ChatGateway {
     /// The newest conversations of the tenant. Which fields 8x8 sorts by is documented nowhere; where it refuses ours, the
     /// end of the unsorted list has to do.
     pub async fn newest(&self, limit: u32) -> Result<NewestConversations, ChatGatewayError> {
-        match self.page(&[("size", limit), ("page", 0)], Some("createdAt:desc")).await {
-            Ok(page) => {
-                let all = page.total_pages.map_or(page.items.is_empty(), |pages| pages <= 1);
-                Ok(NewestConversations {
-                    conversations: page.items,
-                    coverage: if all { Coverage::All } else { Coverage::Newest },
-                })
+        self.newest_until(limit, 1, |_| true).await
+    }
+
+    /// The same, in as many pages as it takes until it is enough, but no more than `pages`.
+    pub async fn newest_until(
+        &self,
+        size: u32,
+        pages: u32,
+        is_enough: impl Fn(&NewestConversations) -> bool + Send + Sync,
+    ) -> Result<NewestConversations, ChatGatewayError> {
+        let mut found = NewestConversations {
+            conversations: Vec::new(),
+            coverage: Coverage::Newest,
+            pages: 0,
+        };
+        let (mut seen, mut is_whole) = (HashSet::new(), true);
+        for number in 0..pages {
+            let page = match self
+                .page(&[("size", size), ("page", number)], Some("createdAt:desc"))
+                .await
+            {
+                Err(error) if number == 0 && error.is_bad_request() => return self.newest_unsorted().await,
+                page => page?,
+            };
+            let is_last = match page.total_pages {
+                Some(total) => u64::from(number) + 1 >= total,
+                None => page.items.is_empty(),
+            };
+            // New ones push what was read on a page before onto this one.
+            let fresh = page.items.into_iter().filter(|view| seen.insert(view.id.clone()));
+            found.conversations.extend(fresh);
+            found.pages += 1;
+            is_whole &= page.is_whole;
+            found.coverage = match (is_whole, is_last) {
+                (true, true) => Coverage::All,
+                (true, false) => Coverage::Newest,
+                (false, _) => Coverage::Part,
+            };
+            if is_last || is_enough(&found) {
+                break;
             }
-            Err(error) if error.is_bad_request() => self.newest_unsorted().await,
-            Err(error) => Err(error),
         }
+        Ok(found)
     }
 
     /// The newest conversations of the tenant, page by page; whether these are all.
@@ -121,9 +157,9 @@ impl ChatGateway {
     async fn newest_unsorted(&self) -> Result<NewestConversations, ChatGatewayError> {
         let first = self.page(&[("size", PAGE_SIZE), ("page", 0)], None).await?;
         let pages = first.total_pages.unwrap_or(0);
-        let mut conversations = first.items;
+        let (mut conversations, mut read) = (first.items, 1);
         let mut coverage = match first.total_pages {
-            Some(pages) if pages <= PAGES => Coverage::All,
+            Some(pages) if pages <= PAGES && first.is_whole => Coverage::All,
             Some(_) | None => Coverage::Part,
         };
         for page in (1..pages).rev().take(usize::try_from(PAGES - 1).unwrap_or(0)) {
@@ -133,10 +169,15 @@ impl ChatGateway {
             };
             let page = self.page(&[("size", PAGE_SIZE), ("page", number)], None).await?;
             conversations.extend(page.items);
+            read += 1;
+            if !page.is_whole {
+                coverage = Coverage::Part;
+            }
         }
         Ok(NewestConversations {
             conversations,
             coverage,
+            pages: read,
         })
     }
 

@@ -112,6 +112,8 @@ impl AttachmentView {
 /// One page of a list, and how many pages there are as far as 8x8 says.
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
+    /// Whether all that was on it could be read.
+    pub(super) is_whole: bool,
     pub(super) total_pages: Option<u64>,
 }
 
@@ -122,8 +124,11 @@ impl<T> Page<T> {
             .get("_embedded")
             .and_then(|embedded| embedded.get(name))
             .and_then(Value::as_array);
+        let there = items.map_or(0, Vec::len);
+        let items: Vec<T> = items.into_iter().flatten().filter_map(item).collect();
         Self {
-            items: items.into_iter().flatten().filter_map(item).collect(),
+            is_whole: items.len() == there,
+            items,
             total_pages: body
                 .pointer("/page/totalPages")
                 .and_then(|pages| text(Some(pages))?.parse().ok()),

@@ -137,7 +137,7 @@ struct Content {
 async fn send(bot: &Bot, url: &Url, headers: &HeaderMap, body: &Bytes, clock: &Clock) -> Answer {
     let request = bot.client.post(url.clone()).headers(headers.clone()).body(body.clone());
     match request.send().await {
-        Ok(response) => read(response, clock.now()).await,
+        Ok(response) => read(response, clock.wall()).await,
         Err(error) => Answer::fault(fault_of(&error)),
     }
 }

@@ -14,6 +14,8 @@ use crate::store::StoreError;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How soon after a delivery beside its lane.
 const SOON: Duration = Duration::from_millis(50);
+/// No retry is put off for longer: what an earlier process put off for longer did so by a clock that was set back since.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
 /// So many are asked for at once at least.
 const PAGE: usize = 1000;
 /// The interval grows by one of itself with so many known here.
@@ -24,6 +26,8 @@ pub(crate) struct Survey {
     next_at: Timestamp,
     /// All lanes with something to deliver have been seen once, also those that wait for a retry.
     complete: bool,
+    /// Nothing waits for a time that a clock showed which was wrong.
+    in_time: bool,
 }
 
 impl Survey {
@@ -31,6 +35,7 @@ impl Survey {
         Self {
             next_at: now,
             complete: false,
+            in_time: false,
         }
     }
 
@@ -57,6 +62,16 @@ impl Survey {
         bots: &Bots,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        while !self.in_time {
+            let brought = store.bring_forward(now.plus(LONGEST_WAIT), now, PAGE).await?;
+            self.in_time = brought == 0;
+            if brought > 0 {
+                tracing::warn!(
+                    brought,
+                    "events waited for a time too far ahead, they are due now: was the clock set back?"
+                );
+            }
+        }
         let known = board.len();
         let limit = known.saturating_mul(2).max(PAGE);
         let times = u32::try_from(known / SPARING).unwrap_or(u32::MAX).saturating_add(1);

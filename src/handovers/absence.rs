@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::chat_gateway::ChatGatewaySettings;
+use crate::chat_gateway::ConversationView;
 use crate::chat_gateway::Coverage;
 use crate::chat_gateway::NewestConversations;
 use crate::domain::HandoverId;
@@ -19,16 +20,22 @@ pub(super) fn slack(tenant: &Tenant) -> Duration {
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// Our own ids tell their time, so they show whether the list is what it should be: it must hold one older than this
-/// handover, and nothing of ours out of order. A list of everything must show our property on something, or be empty: 8x8
-/// might leave properties out.
-pub(super) fn shows_all_since(found: &NewestConversations, handover: &HandoverId, slack: Duration) -> bool {
+/// handover, and nothing of ours out of order. A list of everything must show our property on something, as 8x8 might leave
+/// properties out, or nothing that could be ours without it: what is in another channel cannot.
+pub(super) fn shows_all_since(
+    found: &NewestConversations,
+    handover: &HandoverId,
+    channel: &str,
+    slack: Duration,
+) -> bool {
+    let in_its_channel = |view: &ConversationView| view.channel_id.as_deref().is_none_or(|shown| shown == channel);
     let ours: Vec<&HandoverId> = found
         .conversations
         .iter()
         .filter_map(|view| view.handover.as_ref())
         .collect();
     match found.coverage {
-        Coverage::All => found.conversations.is_empty() || !ours.is_empty(),
+        Coverage::All => !ours.is_empty() || !found.conversations.iter().any(in_its_channel),
         Coverage::Newest => is_ordered_back_to(&ours, handover) || is_nearly_ordered_back_to(&ours, handover, slack),
         Coverage::Part => false,
     }
@@ -77,6 +84,7 @@ mod tests {
         NewestConversations {
             conversations: seconds.iter().map(view).collect(),
             coverage: Coverage::Newest,
+            pages: 1,
         }
     }
 
@@ -85,7 +93,28 @@ mod tests {
     }
 
     fn shows(seconds: &[i64], handover: i64) -> bool {
-        shows_all_since(&list(seconds), &id(handover), Duration::from_secs(30))
+        shows_all_since(&list(seconds), &id(handover), "api", Duration::from_secs(30))
+    }
+
+    /// A complete list without our property, of conversations in these channels.
+    fn shows_in(channels: &[Option<&str>], coverage: Coverage) -> bool {
+        let mut all = list(&vec![1; channels.len()]);
+        for (view, channel) in all.conversations.iter_mut().zip(channels) {
+            view.handover = None;
+            view.channel_id = channel.map(str::to_owned);
+        }
+        all.coverage = coverage;
+        shows_all_since(&all, &id(500), "api", Duration::from_secs(30))
+    }
+
+    #[test]
+    fn where_our_property_was_never_shown_only_other_channels_show_an_absence() {
+        assert!(shows_in(&[], Coverage::All));
+        assert!(shows_in(&[Some("whatsapp"), Some("sms")], Coverage::All));
+        assert!(!shows_in(&[Some("whatsapp"), Some("api")], Coverage::All));
+        assert!(!shows_in(&[Some("whatsapp"), None], Coverage::All));
+        assert!(!shows_in(&[Some("whatsapp")], Coverage::Newest));
+        assert!(!shows_in(&[Some("whatsapp")], Coverage::Part));
     }
 
     #[test]

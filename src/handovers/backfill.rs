@@ -5,6 +5,7 @@ use crate::chat_gateway::SaidView;
 use crate::domain::Side;
 use crate::domain::Timestamp;
 use crate::domain::same_words;
+use crate::handovers::redact::Rules;
 
 /// A message that is known, as it may stand in 8x8's list.
 #[derive(Clone, Debug)]
@@ -35,12 +36,14 @@ impl Known {
 }
 
 /// Those of theirs, from the first moment to the last, for which there is none of ours. Each of ours stands for the one
-/// nearest in time of the same side and words; white space does not count.
+/// nearest in time of the same side and words; white space does not count. Theirs are redacted by `rules`; ours may have been
+/// recorded before these rules were.
 pub(super) fn missing(
     theirs: Vec<SaidView>,
     known: &[Known],
     times: (Timestamp, Timestamp),
     missed: Missed,
+    rules: &Rules,
 ) -> Vec<(Timestamp, SaidView)> {
     // They come newest first: what was said at one moment stays in its order.
     let mut left: Vec<(Side, String, Timestamp, SaidView)> = theirs
@@ -49,7 +52,7 @@ pub(super) fn missing(
         .filter_map(|said| {
             Some((
                 Side::of(&said.author_type),
-                same_words(&said.text),
+                comparable(&said.text, rules),
                 said.created_at?,
                 said,
             ))
@@ -57,10 +60,11 @@ pub(super) fn missing(
         .filter(|(_, _, at, _)| (times.0..times.1).contains(at))
         .collect();
     for ours in known {
+        let ours_words = comparable(&ours.words, rules);
         let same = left
             .iter()
             .enumerate()
-            .filter(|(_, (side, words, ..))| *side == ours.side && *words == ours.words);
+            .filter(|(_, (side, words, ..))| *side == ours.side && *words == ours_words);
         let nearest = same.min_by_key(|(_, (_, _, at, _))| at.since(ours.at).max(ours.at.since(*at)));
         if let Some(place) = nearest.map(|(place, _)| place) {
             left.remove(place);
@@ -75,6 +79,12 @@ pub(super) fn missing(
     left.retain(|(_, _, _, said)| is_missing(said));
     left.sort_by_key(|(_, _, at, _)| *at);
     left.into_iter().map(|(_, _, at, said)| (at, said)).collect()
+}
+
+fn comparable(text: &str, rules: &Rules) -> String {
+    let mut words = same_words(text);
+    rules.text(&mut words);
+    words
 }
 
 #[cfg(test)]
@@ -98,7 +108,7 @@ mod tests {
     }
 
     fn found(theirs: Vec<SaidView>, known: &[Known], missed: Missed) -> Vec<(i64, String)> {
-        let missing = missing(theirs, known, (at(0), at(1000)), missed);
+        let missing = missing(theirs, known, (at(0), at(1000)), missed, &Rules::default());
         missing
             .into_iter()
             .map(|(at, said)| (at.as_seconds(), said.text))

@@ -4,7 +4,7 @@ use crate::chat_gateway::SaidView;
 use crate::domain::Handover;
 use crate::domain::Timestamp;
 use crate::handovers::Tenant;
-use crate::handovers::redact::redact_said;
+use crate::handovers::redact::Rules;
 use crate::handovers::transcript::ASK_FOR;
 use crate::handovers::transcript::answered;
 
@@ -12,7 +12,12 @@ use crate::handovers::transcript::answered;
 const AT_MOST: usize = 20;
 
 /// What 8x8 does not tell in time stays as the list shows it.
-pub(super) async fn fill_in(tenant: Option<&Tenant>, handover: &Handover, missing: &mut [(Timestamp, SaidView)]) {
+pub(super) async fn fill_in(
+    tenant: Option<&Tenant>,
+    handover: &Handover,
+    rules: &Rules,
+    missing: &mut [(Timestamp, SaidView)],
+) {
     let (Some(tenant), Some(conversation)) = (tenant, &handover.progress.conversation) else {
         return;
     };
@@ -29,5 +34,5 @@ pub(super) async fn fill_in(tenant: Option<&Tenant>, handover: &Handover, missin
     if tokio::time::timeout(ASK_FOR, each).await.is_err() {
         tracing::warn!(handover.id = %handover.id(), "8x8 took too long to tell what is in some messages");
     }
-    redact_said(missing.iter_mut().map(|(_, said)| said), &tenant.redactor);
+    rules.said(missing.iter_mut().map(|(_, said)| said));
 }

@@ -41,8 +41,14 @@ struct Mind {
     open: HashMap<Place, Again>,
     strangers: HashSet<Place>,
     oldest: VecDeque<Place>,
-    /// Creates that 8x8 has not answered, since when: the conversation of one may be told of before it is known as ours.
-    creating: HashMap<AccountId, HashMap<HandoverId, Timestamp>>,
+    /// Creates that 8x8 has not answered: the conversation of one may be told of before it is known as ours.
+    creating: HashMap<AccountId, HashMap<HandoverId, Creating>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Creating {
+    since: Timestamp,
+    channel: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +136,11 @@ impl Inbound {
     pub(super) fn create_begins(&self, facts: &Facts) {
         self.with(|mind| {
             let of_account = mind.creating.entry(facts.account.clone()).or_default();
-            of_account.insert(facts.id.clone(), facts.created_at);
+            let creating = Creating {
+                since: facts.created_at,
+                channel: facts.channel_id.clone(),
+            };
+            of_account.insert(facts.id.clone(), creating);
         });
     }
 
@@ -142,11 +152,12 @@ impl Inbound {
         });
     }
 
-    /// Whether a create that began by then is still unanswered.
-    pub(super) fn is_creating_since(&self, account: &AccountId, by: Timestamp) -> bool {
+    /// Whether a conversation that was told of by then may be that of a create which is still unanswered. The one of a create
+    /// is in the create's channel; of one that shows no channel nothing is known.
+    pub(super) fn may_be_of_a_create(&self, account: &AccountId, channel: Option<&str>, by: Timestamp) -> bool {
         self.with(|mind| {
-            let of_account = mind.creating.get(account);
-            of_account.is_some_and(|creating| creating.values().any(|since| *since <= by))
+            let mut creating = mind.creating.get(account).into_iter().flat_map(HashMap::values);
+            creating.any(|one| one.since <= by && channel.is_none_or(|channel| channel == one.channel))
         })
     }
 

@@ -13,6 +13,7 @@ use crate::domain::Handover;
 use crate::domain::HandoverId;
 use crate::domain::Origin;
 use crate::domain::Timers;
+use crate::domain::Timestamp;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookReceipt;
 use crate::handovers::Bot;
@@ -171,11 +172,21 @@ impl Handovers {
         if openers.first(speaks_first).is_none() {
             return Ok(Looked::Done);
         }
-        // The conversation of a create is told of before 8x8 has answered. Those that began later are not this one.
-        if self.inbound.is_creating_since(&place.account, first.received_at) {
+        if !self.may_be_begun(place, first.received_at) {
             return Ok(Looked::Later);
         }
-        self.open_for(place, openers, before.as_ref()).await
+        self.open_for(place, openers, before.as_ref(), first.received_at).await
+    }
+
+    /// The conversation of a create is told of before 8x8 has answered. Those that began later, or in another channel, are
+    /// not this one. Where every channel has such a create, 8x8 need not be asked which it is.
+    fn may_be_begun(&self, place: &Place, told_at: Timestamp) -> bool {
+        let account = &place.account;
+        let mut bots = self.parts.tenants.inbound(account);
+        bots.any(|bot| {
+            let mut channels = bot.inbound_channels.iter();
+            channels.any(|channel| !self.inbound.may_be_of_a_create(account, Some(channel), told_at))
+        })
     }
 
     /// Asks 8x8 whose conversation it is, and opens its handover.
@@ -184,8 +195,13 @@ impl Handovers {
         place: &Place,
         openers: Openers,
         before: Option<&Handover>,
+        told_at: Timestamp,
     ) -> Result<Looked, PlacingError> {
         let view = self.view(place).await?;
+        let channel = view.channel_id.as_deref();
+        if self.inbound.may_be_of_a_create(&place.account, channel, told_at) {
+            return Ok(Looked::Later);
+        }
         for id in openers.keys.iter().chain(&view.handover) {
             if !self.is_of_a_channel(id).await? {
                 return Ok(Looked::Stranger);

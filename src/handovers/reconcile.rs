@@ -27,6 +27,7 @@ use crate::handovers::compare;
 use crate::handovers::compare::There;
 use crate::handovers::fill_in::fill_in;
 use crate::handovers::metrics::Compared;
+use crate::handovers::redact::Rules;
 use crate::handovers::resolve::is_idle;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
@@ -155,7 +156,9 @@ impl Handovers {
         let Some((there, mut said)) = self.look_there(slot, tenant, &before).await? else {
             return Ok(Compared::Same);
         };
-        self.ask_for_contents(&before, tenant, &mut said).await?;
+        let rules = self.rules(&before.facts.account);
+        rules.said(&mut said.messages);
+        self.ask_for_contents(&before, tenant, &rules, &mut said).await?;
         let newest = said.messages.iter().filter_map(|said| said.created_at).max();
         let is_unsettled = newest.is_some_and(|at| at > there.asked_at.minus(SETTLE)) && !there.is_over;
         let mut handover = slot.handover.lock().await;
@@ -166,7 +169,7 @@ impl Handovers {
             .told(&handover, tenant.message_limit)
             .await
             .map_err(ChangeError::from)?;
-        let missing = missing(&handover, said.messages, &told.said);
+        let missing = missing(&handover, said.messages, &told.said, &rules);
         let missed = compare::missed(&handover, &there, missing, told.queue.as_deref());
         let logged = handover.progress.last_sequence;
         for missed in missed {
@@ -232,6 +235,7 @@ impl Handovers {
         &self,
         handover: &Handover,
         tenant: &Tenant,
+        rules: &Rules,
         said: &mut PastMessages,
     ) -> Result<(), Halted> {
         if !said.messages.iter().any(SaidView::is_bare) {
@@ -241,8 +245,8 @@ impl Handovers {
             .told(handover, tenant.message_limit)
             .await
             .map_err(ChangeError::from)?;
-        let mut missing = missing(handover, said.messages.clone(), &told.said);
-        fill_in(Some(tenant), handover, &mut missing).await;
+        let mut missing = missing(handover, said.messages.clone(), &told.said, rules);
+        fill_in(Some(tenant), handover, rules, &mut missing).await;
         for (_, full) in missing {
             let place = said
                 .messages
@@ -374,12 +378,17 @@ const fn nothing_said() -> PastMessages {
 
 /// What was said in this handover and is not in its log. What comes close before its time takes part in the search for
 /// what is known, so that the same words later are not mistaken.
-fn missing(handover: &Handover, theirs: Vec<SaidView>, known: &[backfill::Known]) -> Vec<(Timestamp, SaidView)> {
+fn missing(
+    handover: &Handover,
+    theirs: Vec<SaidView>,
+    known: &[backfill::Known],
+    rules: &Rules,
+) -> Vec<(Timestamp, SaidView)> {
     let from = since(handover);
     let times = (from.minus(WIDE), Timestamp::from_millis(i64::MAX));
     let is_led = handover.facts.origin == Origin::Channel && handover.state() == State::Bot;
     let missed = if is_led { Missed::AgentsAndUser } else { Missed::Agents };
-    let mut missing = backfill::missing(theirs, known, times, missed);
+    let mut missing = backfill::missing(theirs, known, times, missed, rules);
     // What the user wrote to the agents, before these left, is not the bot's.
     let users = handover.progress.state_mark.map_or(i64::MIN, |mark| mark);
     let nobody_ever = handover.progress.agents.nobody_ever();

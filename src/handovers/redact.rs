@@ -1,6 +1,8 @@
-//! What a tenant's `redact` fits is taken out of everything that is said, both ways, before it is stored.
+//! What a tenant's `redact` fits is taken out of everything that is said, both ways, before it is stored. 8x8 keeps it as it
+//! was said: what is read from there is redacted by the same rules, before it is compared with anything.
 
 use crate::chat_gateway::SaidView;
+use crate::domain::AccountId;
 use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
@@ -13,15 +15,38 @@ use crate::redaction::Redactor;
 impl Handovers {
     /// Tenants of one account get each other's webhooks: the rules of all of them hold.
     pub(super) fn redact_webhook(&self, receipt: &mut WebhookReceipt, event: Option<&mut WebhookEvent>) {
-        let current = self.parts.tenants.current();
-        let of_account = current.tenants().filter(|tenant| tenant.account == receipt.account);
-        let redactors = of_account.map(|tenant| &tenant.redactor);
         let mut event = event;
-        for redactor in redactors.filter(|redactor| !redactor.is_empty()) {
+        for redactor in self.rules(&receipt.account).0 {
             redactor.body(&mut receipt.body);
             if let Some(event) = &mut event {
-                redact_event(event, redactor);
+                redact_event(event, &redactor);
             }
+        }
+    }
+
+    pub(super) fn rules(&self, account: &AccountId) -> Rules {
+        let current = self.parts.tenants.current();
+        let of_account = current.tenants().filter(|tenant| tenant.account == *account);
+        let redactors = of_account.map(|tenant| tenant.redactor.clone());
+        Rules(redactors.filter(|redactor| !redactor.is_empty()).collect())
+    }
+}
+
+/// Of all tenants of an account.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rules(Vec<Redactor>);
+
+impl Rules {
+    pub(super) fn text(&self, text: &mut String) {
+        self.0.iter().for_each(|redactor| redactor.text(text));
+    }
+
+    /// What 8x8 keeps it keeps as it was said.
+    pub(super) fn said<'a>(&self, said: impl IntoIterator<Item = &'a mut SaidView>) {
+        for said in said {
+            self.text(&mut said.text);
+            let cards = said.cards.iter_mut();
+            cards.for_each(|card| self.0.iter().for_each(|redactor| redactor.json(card)));
         }
     }
 }
@@ -76,13 +101,5 @@ pub(super) fn redact_user(user: &mut User, redactor: &Redactor) {
 pub(super) fn redact_option(text: &mut Option<String>, redactor: &Redactor) {
     if let Some(text) = text {
         redactor.text(text);
-    }
-}
-
-/// What 8x8 keeps it keeps as it was said.
-pub(super) fn redact_said<'a>(said: impl IntoIterator<Item = &'a mut SaidView>, redactor: &Redactor) {
-    for said in said {
-        redactor.text(&mut said.text);
-        said.cards.iter_mut().for_each(|card| redactor.json(card));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::ConversationView;
 use crate::chat_gateway::MessageView;
 use crate::chat_gateway::NewestConversations;
@@ -38,8 +39,10 @@ const SETTLE: Duration = Duration::from_secs(5);
 const SKEW: Duration = Duration::from_secs(2);
 /// Beyond this no clock is that wrong.
 const WIDE: Duration = Duration::from_mins(1);
-/// Conversations and messages looked through, newest first.
+/// Conversations and messages looked through at a time, newest first.
 const LOOK_AT: u32 = 100;
+/// So many times as many conversations, where a busy account has begun that many since a create.
+const PAGES: u32 = 50;
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LATER_LOOK: Duration = Duration::from_mins(1);
 /// A create that could not be resolved by then is given up. Should its conversation turn up, 8x8 is told that the user
@@ -158,21 +161,45 @@ impl Handovers {
             return self.what_became_of_words(&target, &words, created_at, since).await;
         }
         let asked_at = self.parts.clock.now();
-        match tenant.chat_gateway.newest(LOOK_AT).await {
-            Ok(found) => match ours(&found, &slot.id) {
-                Some(conversation) => Some(Input::Created(conversation)),
-                None if asked_at >= since.plus(SETTLE) && shows_all_since(&found, &slot.id, slack(tenant)) => {
-                    Some(Input::NotCreated(problem::never_taken(&slot.id)))
-                }
-                None if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
-                None => None,
-            },
-            Err(_) if asked_at >= since.plus(GIVE_UP) => Some(Input::NotCreated(problem::never_known(&slot.id))),
+        match self.what_8x8_shows(slot, tenant, asked_at >= since.plus(SETTLE)).await {
+            Ok(Some(known)) => Some(known),
+            Ok(None) | Err(_) if asked_at >= since.plus(GIVE_UP) => {
+                Some(Input::NotCreated(problem::never_known(&slot.id)))
+            }
+            Ok(None) => None,
             Err(error) => {
                 tracing::debug!(handover.id = %slot.id, error = %error, "8x8 could not say whether it took the conversation");
                 None
             }
         }
+    }
+
+    /// Looks through 8x8's conversations, back to before the create once an absence counts. What was read in several pages is
+    /// read twice before it counts: one could have slipped from one page to another between the two.
+    async fn what_8x8_shows(
+        &self,
+        slot: &Slot,
+        tenant: &Tenant,
+        is_settled: bool,
+    ) -> Result<Option<Input>, ChatGatewayError> {
+        let channel = slot.handover.lock().await.facts.channel_id.clone();
+        let is_absent =
+            |found: &NewestConversations| is_settled && shows_all_since(found, &slot.id, &channel, slack(tenant));
+        let is_known = |found: &NewestConversations| ours(found, &slot.id).is_some() || is_absent(found);
+        let pages = if is_settled { PAGES } else { 1 };
+        for look in 0..2 {
+            let found = tenant.chat_gateway.newest_until(LOOK_AT, pages, is_known).await?;
+            if let Some(conversation) = ours(&found, &slot.id) {
+                return Ok(Some(Input::Created(conversation)));
+            }
+            if !is_absent(&found) {
+                return Ok(None);
+            }
+            if found.pages <= 1 || look > 0 {
+                break;
+            }
+        }
+        Ok(Some(Input::NotCreated(problem::never_taken(&slot.id))))
     }
 
     /// Asks 8x8 whether a conversation whose last agent left goes on. `false` when there is no answer on record.

@@ -23,7 +23,6 @@ use crate::handovers::backfill::Missed;
 use crate::handovers::entry::Entry;
 use crate::handovers::fill_in::fill_in;
 use crate::handovers::newest::Newest;
-use crate::handovers::redact::redact_said;
 use crate::handovers::service::LINGER;
 use crate::handovers::split;
 use crate::store::HandoverFilter;
@@ -86,9 +85,11 @@ impl Handovers {
         // Beyond what there was room for, what is known cannot be told from what is missing.
         let from = entries.reaches_back_to().map(|at| at.plus(SKEW));
         let from = from.unwrap_or_else(|| handover.facts.created_at.minus(SKEW));
-        let asked = self.ask_for_past(tenant.as_ref(), &handover, from).await;
+        let mut asked = self.ask_for_past(tenant.as_ref(), &handover, from).await;
         let is_all = asked.said.as_ref().is_some_and(|said| said.is_all);
-        if let Some(said) = asked.said {
+        if let Some(mut said) = asked.said.take() {
+            let rules = self.rules(&handover.facts.account);
+            rules.said(&mut said.messages);
             let next = self.next(&handover).await?;
             let until = until(&handover, next.as_ref());
             if let Some(next) = next.filter(|next| next.facts.origin == Origin::Channel) {
@@ -99,8 +100,8 @@ impl Handovers {
                 (None, Origin::Bot) => Missed::Agents,
                 (None, Origin::Channel) => Missed::AgentsAndUser,
             };
-            let mut missing = backfill::missing(said.messages, &known, (from, until), missed);
-            fill_in(tenant.as_deref(), &handover, &mut missing).await;
+            let mut missing = backfill::missing(said.messages, &known, (from, until), missed, &rules);
+            fill_in(tenant.as_deref(), &handover, &rules, &mut missing).await;
             for (at, said) in missing {
                 entries.push(Entry::of_8x8s(at, said, &handover));
             }
@@ -160,12 +161,8 @@ impl Handovers {
             tokio::time::timeout(ASK_FOR, gateway.said_since(conversation, from)),
             tokio::time::timeout(ASK_FOR, gateway.participants(conversation)),
         );
-        let mut said = answered(handover.id(), said.ok());
-        if let Some(said) = &mut said {
-            redact_said(&mut said.messages, &tenant.redactor);
-        }
         Past {
-            said,
+            said: answered(handover.id(), said.ok()),
             participants: answered(handover.id(), participants.ok()),
         }
     }

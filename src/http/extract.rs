@@ -127,10 +127,18 @@ pub(super) fn unreadable(rejection: BytesRejection) -> Refusal {
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<JsonBody<T>, Refusal> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    // JSON is UTF-8, also where a member is read over.
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let detail = format!(
+            "the body is not JSON: it is not UTF-8 from byte {} on",
+            error.valid_up_to()
+        );
+        Box::new(Problem::new(ProblemCode::InvalidRequest, detail).with_status(400))
+    })?;
+    let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         // serde_json calls a number in the place of a name a fault of the syntax.
-        let is_json = error.inner().is_data() || serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+        let is_json = error.inner().is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok();
         if is_json {
             let pointer = pointer(&error);
             let message = if error.inner().is_data() {

@@ -133,7 +133,7 @@ impl AddressPolicy {
             return Err(UrlFault::Fragment);
         }
         let allowed = match url.host().ok_or(UrlFault::NoHost)? {
-            Host::Domain(name) => !METADATA_NAMES.contains(&name.trim_end_matches('.')),
+            Host::Domain(name) => is_name(name.trim_end_matches('.')),
             Host::Ipv4(v4) => self.allows(IpAddr::V4(v4)),
             Host::Ipv6(v6) => self.allows(IpAddr::V6(v6)),
         };
@@ -156,6 +156,11 @@ impl AddressPolicy {
             IpAddr::V6(v6) => address::mapped(v6).is_some_and(|v4| self.names(IpAddr::V4(v4))),
         }
     }
+}
+
+/// Not one that clouds keep for themselves, and not a number that only looks like a name: a resolver could take it for one.
+fn is_name(name: &str) -> bool {
+    !METADATA_NAMES.contains(&name) && name.parse::<IpAddr>().is_err()
 }
 
 #[cfg(test)]

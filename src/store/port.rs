@@ -151,6 +151,10 @@ pub trait Store: Redelivery + Send + Sync {
     /// Events retried beside their lane, likewise.
     async fn due_asides(&self, until: Timestamp, limit: usize) -> Result<Vec<Aside>, StoreError>;
 
+    /// Has at most `limit` of the lanes and of the events beside them, that wait for a time after `beyond`, wait until `now`
+    /// only. How many.
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
     /// The heads of those targets that have something due by `now` and that nobody holds. `Inconsistent` when one of them
     /// cannot be read: then none is claimed.
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError>;

@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::routing::post;
+use handover_gateway::domain::Source;
 use serde_json::Value;
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
@@ -161,6 +162,7 @@ fn read(book: &Book, bot: &str, body: &Bytes) -> Callback {
         conversation: text(&data["conversationId"]),
         sequence: data["sequence"].as_u64().unwrap_or_default(),
         source: data["source"]["eventId"].as_str().map(str::to_owned),
+        read: data["source"]["eventType"] == Source::RECONCILED,
         text: data["message"]["text"].as_str().map(str::to_owned),
         ephemeral: data["ephemeral"] == true,
         hash: hasher.finish(),

@@ -37,6 +37,7 @@ pub(crate) fn check(ledgers: &Ledgers) -> Verdict {
     let mut verdict = Verdict::default();
     verdict.acked_is_kept(ledgers);
     verdict.kept_is_delivered(ledgers);
+    verdict.told_once(ledgers);
     verdict.order(ledgers);
     verdict.only_what_was_signed(ledgers);
     verdict.only_ones_own(ledgers);
@@ -61,12 +62,11 @@ impl Verdict {
                 self.find(format!("I1 acknowledged and not kept: {} {}", webhook.kind, webhook.id));
             }
         }
-        // What an agent says is told, and not only kept.
-        let told: HashSet<&str> = ledgers
-            .store
-            .events
-            .iter()
-            .filter_map(|event| event.source.as_deref())
+        // What an agent says is told, and not only kept: as an event of its webhook, or as read from 8x8 before that came.
+        let events = ledgers.store.events.iter();
+        let told: HashSet<&str> = events
+            .flat_map(|event| [event.source.as_deref(), event.text.as_deref()])
+            .flatten()
             .collect();
         let placed: HashSet<&str> = ledgers.store.placed.iter().map(String::as_str).collect();
         for webhook in ledgers
@@ -74,13 +74,30 @@ impl Verdict {
             .iter()
             .filter(|webhook| webhook.acked && webhook.text.is_some())
         {
-            let is_theirs = webhook.text.as_deref().is_some_and(is_said_there);
-            if is_theirs && placed.contains(webhook.id.as_str()) && !told.contains(webhook.id.as_str()) {
+            let Some(text) = webhook.text.as_deref().filter(|text| is_said_there(text)) else {
+                continue;
+            };
+            let is_told = told.contains(webhook.id.as_str()) || told.contains(text);
+            if placed.contains(webhook.id.as_str()) && !is_told {
                 self.counts.lost += 1;
                 self.find(format!(
                     "I1 words that became no event: {} of {}",
                     webhook.id, webhook.conversation
                 ));
+            }
+        }
+    }
+
+    /// I5, towards the bot: what somebody said there is one event, also where it was read from 8x8 and then told by it.
+    fn told_once(&mut self, ledgers: &Ledgers) {
+        let mut events: HashMap<&str, &str> = HashMap::new();
+        for callback in &ledgers.callbacks {
+            let Some(text) = callback.text.as_deref().filter(|text| is_said_there(text)) else {
+                continue;
+            };
+            if *events.entry(text).or_insert(&callback.id) != callback.id {
+                self.counts.doubled += 1;
+                self.find(format!("I5 told as two events: {text}"));
             }
         }
     }
@@ -153,7 +170,18 @@ impl Verdict {
     /// I3.
     fn only_what_was_signed(&mut self, ledgers: &Ledgers) {
         let signed: HashMap<&str, &Webhook> = ledgers.webhooks.iter().map(|one| (one.id.as_str(), one)).collect();
+        let said: HashSet<(&str, &str)> = (ledgers.webhooks.iter())
+            .filter_map(|one| Some((one.conversation.as_str(), one.text.as_deref()?)))
+            .collect();
         for callback in &ledgers.callbacks {
+            if callback.read {
+                // No webhook stands behind it, and 8x8's own words still do.
+                let words = callback.text.as_deref();
+                if words.is_some_and(|words| !said.contains(&(callback.conversation.as_str(), words))) {
+                    self.find(format!("I3 read from 8x8, and never said there: {}", callback.id));
+                }
+                continue;
+            }
             let Some(source) = callback.source.as_deref() else {
                 continue;
             };

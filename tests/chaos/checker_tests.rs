@@ -71,6 +71,7 @@ fn event(n: u64) -> StoredEvent {
         sequence: n,
         kind: "message.created".to_owned(),
         source: Some(format!("w{n}")),
+        text: Some(said(n)),
         fate: Fate::Done,
     }
 }
@@ -192,6 +193,41 @@ fn an_event_8x8_did_not_sign_is_found() {
         &found(|all| all.callbacks[0].text = Some("other words".to_owned())),
         "I3 delivered otherwise",
     );
+}
+
+/// The last words are told as read from 8x8.
+fn read_from_8x8(all: &mut Ledgers) {
+    all.callbacks[3].read = true;
+    all.callbacks[3].source = Some("m3".to_owned());
+    all.store.events[2].source = Some("m3".to_owned());
+}
+
+#[test]
+fn what_was_read_from_8x8_must_have_been_said_there_and_is_told_once() {
+    assert!(found(read_from_8x8).is_empty());
+    let never = |all: &mut Ledgers| {
+        read_from_8x8(all);
+        all.callbacks[3].text = Some("other words".to_owned());
+    };
+    only(&found(never), "I3 read from 8x8");
+    let elsewhere = |all: &mut Ledgers| {
+        read_from_8x8(all);
+        all.webhooks[2].conversation = "c2".to_owned();
+    };
+    only(&found(elsewhere), "I3 read from 8x8");
+    let twice = |all: &mut Ledgers| {
+        let mut again = (all.store.events[2].clone(), all.callbacks[3].clone());
+        (again.0.id, again.0.sequence) = ("evt_4".to_owned(), 4);
+        (again.1.id, again.1.sequence, again.1.read) = ("evt_4".to_owned(), 4, true);
+        all.store.events.push(again.0);
+        all.callbacks.push(again.1);
+    };
+    only(&found(twice), "I5 told as two events");
+}
+
+#[test]
+fn words_that_were_erased_since_are_not_lost() {
+    assert!(found(|all| all.store.events.iter_mut().for_each(|event| event.text = None)).is_empty());
 }
 
 #[test]

@@ -9,8 +9,6 @@ use serde_json::json;
 
 use crate::ledger::Call;
 use crate::ledger::Webhook;
-use crate::secrets::EIGHT_KEY;
-use crate::secrets::WORD;
 
 #[derive(Clone)]
 pub(crate) struct Control {
@@ -56,20 +54,6 @@ impl Control {
         let all = self.list("/conversations").await;
         let held = all.iter().filter(|one| one["state"] != "idle");
         held.map(|one| text(&one["id"])).collect()
-    }
-
-    /// The account has been in use: an absence shows only among conversations with our key.
-    pub(crate) async fn an_earlier_conversation(&self) {
-        let key = json!({"key": "handoverId", "value": "ho_00000000000070008000000000000000"});
-        let user = json!({"name": format!("{WORD} before"), "additionalProperties": [key]});
-        let create =
-            json!({"channelId": "sandbox-channel", "user": user, "assignment": {"type": "queue", "id": "101"}});
-        let url = self.url.replace("/sandbox", "/chat-gateway/v1/conversations");
-        let create = self.http.post(url).json(&create).header("x-api-key", EIGHT_KEY);
-        let created = create.header("x-8x8-tenant-id", "sandbox-tenant").send().await.unwrap();
-        let created: Value = created.json().await.unwrap();
-        let id = created["conversationId"].as_str().unwrap();
-        self.agent(id, json!({"do": "end"})).await;
     }
 
     /// Signs an event that was delivered again, so much later, and sends it. What the receiver answers.

@@ -52,6 +52,8 @@ pub(crate) struct Callback {
     pub(crate) sequence: u64,
     /// The webhook event it stands for.
     pub(crate) source: Option<String>,
+    /// Read from 8x8 in the place of a webhook event.
+    pub(crate) read: bool,
     pub(crate) text: Option<String>,
     pub(crate) ephemeral: bool,
     /// The same for every attempt at an event.
@@ -110,6 +112,8 @@ pub(crate) struct StoredEvent {
     pub(crate) sequence: u64,
     pub(crate) kind: String,
     pub(crate) source: Option<String>,
+    /// What was said; nothing where it was erased since.
+    pub(crate) text: Option<String>,
     pub(crate) fate: Fate,
 }
 

@@ -29,11 +29,11 @@ pub(crate) fn rounds(usual: u64, long: u64) -> u64 {
     number("HANDOVER_CHAOS_ROUNDS").unwrap_or(if is_long { long } else { usual })
 }
 
-/// Until all is told, posted and ended once the faults are over. Pauses grow to 30 s; after more conversations than a look
-/// at 8x8 shows, a create that was not answered is given up after ten minutes only.
+/// Until all is told, posted and ended once the faults are over. Pauses grow to a minute; what takes ten, such as giving up
+/// a create that was not answered, is stuck.
 pub(crate) fn quiet_within() -> Duration {
     let is_long = variable("HANDOVER_CHAOS_LONG").is_some() || number("HANDOVER_CHAOS_ROUNDS").is_some_and(|n| n > 50);
-    Duration::from_mins(if is_long { 13 } else { 2 })
+    Duration::from_mins(if is_long { 5 } else { 2 })
 }
 
 /// How long a scenario that is measured in time goes on.

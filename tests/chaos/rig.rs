@@ -87,7 +87,6 @@ impl Rig {
         control.post("/webhook", &webhook).await.unwrap();
         let channel = json!({"id": WHATSAPP, "type": "WhatsApp"});
         control.post("/channels", &channel).await.unwrap();
-        control.an_earlier_conversation().await;
         let text = config(&store, &to_eight.url(), &to_bots.url());
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         Self {

@@ -29,6 +29,7 @@ pub(crate) fn config(store: &Path, eight: &str, bots: &str) -> String {
 server.listen = "127.0.0.1:0"
 server.drain_delay = "0s"
 server.shutdown_grace = "10s"
+server.bot_rate_limit = 100000
 admin.listen = "127.0.0.1:0"
 telemetry.format = "json"
 telemetry.level = "info,handover_gateway=debug"

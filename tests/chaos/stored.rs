@@ -80,8 +80,10 @@ fn event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
         sequence: u64::try_from(sequence).unwrap(),
         kind: row.get(3)?,
         source: extra["source"]["eventId"].as_str().map(str::to_owned),
+        text: extra["message"]["text"].as_str().map(str::to_owned),
         fate: match listed.as_deref() {
             Some("failed" | "aside") => Fate::Listed,
+            Some("waiting") => Fate::Pending,
             Some(_) => Fate::Done,
             None if sequence <= head => Fate::Done,
             None => Fate::Pending,

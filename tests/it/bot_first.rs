@@ -245,7 +245,7 @@ async fn a_crash_between_keeping_the_first_words_and_opening_loses_none() {
 }
 
 #[tokio::test]
-async fn an_unanswered_create_of_the_account_delays_the_opening() {
+async fn an_unanswered_create_delays_the_opening_of_what_may_be_its_own() {
     let mut world = with_whatsapp(|_| ()).await;
     world.tolerate("upstream-timeout");
     world.tolerate("a bot's call failed");
@@ -258,7 +258,8 @@ async fn an_unanswered_create_of_the_account_delays_the_opening() {
     ] {
         world.eight.fault(fault).await;
     }
-    let create = world.api.post("/v1/handovers", &json!({"user": {"name": "Own"}})).await;
+    let create = json!({"user": {"name": "Own"}, "channelId": WHATSAPP});
+    let create = world.api.post("/v1/handovers", &create).await;
     let own = create.ok(504)["handoverId"].as_str().unwrap().to_owned();
     let taken = world.eight.conversations().await[0]["id"].clone();
     let kept_back = json!({"on": "webhook", "conversationId": taken, "drop": "before", "times": 10_000});
@@ -284,6 +285,27 @@ async fn an_unanswered_create_of_the_account_delays_the_opening() {
     kinds(&world, &id, &["conversation.started", "message.created"]).await;
     assert_eq!(world.api.handover(&own).await["conversationId"], taken);
     assert_eq!(all_on(&world, &conversation).await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_unanswered_create_in_another_channel_delays_nobody() {
+    let mut world = with_whatsapp(|_| ()).await;
+    world.tolerate("upstream-timeout");
+    world.tolerate("a bot's call failed");
+    for fault in [
+        json!({"on": "api", "operation": "create", "drop": "before"}),
+        json!({"on": "api", "operation": "list", "status": 503, "times": 1000}),
+    ] {
+        world.eight.fault(fault).await;
+    }
+    let create = world.api.post("/v1/handovers", &json!({"user": {"name": "Own"}})).await;
+    let own = create.ok(504)["handoverId"].as_str().unwrap().to_owned();
+    let (_, conversation) = begins_with_the_bot(&world).await;
+    assert_eq!(all_on(&world, &conversation).await.len(), 1);
+    assert_eq!(world.api.handover(&own).await["state"], "creating");
+    world.eight.clear_faults().await;
+    world.bots.event(&own, "handover.failed").await;
     world.finish().await;
 }
 

@@ -68,6 +68,70 @@ async fn a_card_number_reaches_no_file_no_log_no_agent_and_no_bot() {
 }
 
 #[tokio::test]
+async fn what_is_read_from_8x8_is_redacted_and_what_was_redacted_is_not_told_again() {
+    let mut world = World::with(|setup| {
+        with_rules(setup);
+        setup.options.retry_schedule = Vec::new();
+    })
+    .await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, &format!("so {CARD}?")).await;
+    world.bots.event(&id, "message.created").await;
+    world.gateway.kill();
+    world.eight.say(&conversation, &format!("or not {CARD}?")).await;
+    eventually("8x8 has given up", async || {
+        let events = world.eight.all_webhooks().await;
+        let tried = |event: &Value| event["acked"] == true || event["givenUp"] == true;
+        events.iter().all(tried).then_some(())
+    })
+    .await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let told = || {
+        let events = world.bots.events(&id);
+        let said = events.iter().filter(|event| event.kind() == "message.created");
+        said.map(|event| event.text().to_owned()).collect::<Vec<_>>()
+    };
+    let expected = ["so [card]?", "or not [card]?"];
+    eventually("what was missed is told", async || {
+        (told().len() >= expected.len()).then_some(())
+    })
+    .await;
+    assert_eq!(told(), expected);
+    assert!(!in_files(&world));
+    let transcript = world.api.get(&format!("/v1/handovers/{id}/transcript")).await.ok(200);
+    assert_eq!(texts(&transcript), expected);
+    let log = world.finish().await.text();
+    assert!(!log.contains(CARD));
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_rule_came_is_not_told_again_under_it() {
+    let mut world = World::start().await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, &format!("so {CARD}?")).await;
+    world.bots.event(&id, "message.created").await;
+    world.gateway.config.set_toml("tenants.acme.redact", RULES);
+    world.kill_and_restart().await;
+    eventually("8x8 was asked", async || {
+        (!world.eight.calls("messages").await.is_empty()).then_some(())
+    })
+    .await;
+    world.eight.say(&conversation, "Well?").await;
+    eventually("the next is told", async || {
+        let events = world.bots.events(&id);
+        events.iter().any(|event| event.kind() == "message.created" && event.text() == "Well?").then_some(())
+    })
+    .await;
+    let events = world.bots.events(&id);
+    let said: Vec<_> = events.iter().filter(|event| event.kind() == "message.created").collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_webhook_is_passed_on_without_the_card_number_and_its_repeat_is_known() {
     let world = World::with(|setup| {
         with_rules(setup);

@@ -12,6 +12,7 @@ use rustls::HandshakeKind;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
@@ -295,6 +296,8 @@ async fn a_handshake_that_never_ends_gives_its_place_back() {
     let world = World::with(|setup| {
         files.set(&mut setup.config);
         setup.config.set("server.max_connections", 2);
+        // So that one address may take all of them.
+        setup.config.set("server.trusted_proxies", json!(["127.0.0.0/8"]));
     })
     .await;
     let client = trusting(&[&pair], &[]);

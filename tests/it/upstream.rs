@@ -570,3 +570,41 @@ async fn messages_left_by_a_killed_process_wait_together_and_not_one_after_the_o
     .await;
     world.finish().await;
 }
+
+/// The create of a bot, which 8x8 did not take.
+async fn never_taken(world: &World) -> String {
+    let drop = json!({"on": "api", "operation": "create", "drop": "before"});
+    world.eight.fault(drop).await;
+    let reply = create_once(world, "k-1").await;
+    problem(&reply, 504, "upstream-timeout")["handoverId"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_create_is_known_as_never_taken_where_more_began_since_than_a_page_shows() {
+    let world = troubled().await;
+    world.api.open(json!({})).await;
+    world.eight.add_channel(json!({"id": "sms", "type": "SMS"})).await;
+    let id = never_taken(&world).await;
+    for _ in 0..210 {
+        world.eight.customer(json!({"channelId": "sms", "text": "Hello"})).await;
+    }
+    let failed = world.bots.event(&id, "handover.failed").await;
+    let detail = failed.data()["problem"]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("has no conversation of it"), "{detail}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_create_is_known_as_never_taken_in_an_account_that_has_none_of_ours() {
+    let world = troubled().await;
+    world.eight.add_channel(json!({"id": "sms", "type": "SMS"})).await;
+    world.eight.customer(json!({"channelId": "sms", "text": "Hello"})).await;
+    let id = never_taken(&world).await;
+    let failed = world.bots.event(&id, "handover.failed").await;
+    let detail = failed.data()["problem"]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("has no conversation of it"), "{detail}");
+    world.finish().await;
+}

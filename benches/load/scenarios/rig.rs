@@ -20,6 +20,8 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 pub(crate) struct Bench {
     pub(crate) quick: bool,
+    /// How long a bot is away in the part `outage`.
+    pub(crate) outage: Duration,
     pub(crate) folder: PathBuf,
     pub(crate) report: Report,
     /// Known when they were measured in this run.

@@ -3,6 +3,7 @@
 use crate::chat_gateway::ChatGatewayError;
 use crate::chat_gateway::Coverage;
 use crate::chat_gateway::Fault;
+use crate::chat_gateway::NewestConversations;
 use crate::chat_gateway::tests::server::Answer;
 use crate::chat_gateway::tests::server::Server;
 use crate::chat_gateway::tests::server::json;
@@ -193,6 +194,51 @@ async fn a_sorted_list_says_whether_it_is_complete() {
         assert_eq!((newest.conversations.len(), newest.coverage), (0, expected), "{body}");
         assert!(server.asked()[0].contains("?size=50&page=0&sort=createdAt%3Adesc "));
     }
+}
+
+/// Three pages of two, of which the second begins with what was pushed there from the first.
+fn paged(request: &str) -> Answer {
+    let page = |ids: [&str; 2]| {
+        let ids = ids.map(|id| format!(r#"{{"id":"{id}"}}"#)).join(",");
+        json(
+            200,
+            &format!(r#"{{"_embedded":{{"conversations":[{ids}]}},"page":{{"totalPages":3}}}}"#),
+        )
+    };
+    if request.contains("page=0") {
+        page(["e", "d"])
+    } else if request.contains("page=1") {
+        page(["d", "c"])
+    } else {
+        page(["b", "a"])
+    }
+}
+
+#[tokio::test]
+async fn newer_conversations_are_looked_through_page_by_page_until_it_is_enough() {
+    let shown = async |pages, enough: &'static str| {
+        let server = Server::start(paged);
+        let is_enough = |found: &NewestConversations| found.conversations.iter().any(|one| one.id.as_str() == enough);
+        let found = chat_gateway(&server.base)
+            .newest_until(2, pages, is_enough)
+            .await
+            .unwrap();
+        let ids: Vec<String> = found.conversations.iter().map(|one| one.id.to_string()).collect();
+        assert_eq!(found.pages as usize, server.asked().len());
+        (ids.concat(), found.coverage)
+    };
+    assert_eq!(shown(9, "d").await, ("ed".to_owned(), Coverage::Newest));
+    assert_eq!(shown(9, "c").await, ("edc".to_owned(), Coverage::Newest));
+    assert_eq!(shown(9, "none").await, ("edcba".to_owned(), Coverage::All));
+    assert_eq!(shown(2, "none").await, ("edc".to_owned(), Coverage::Newest));
+}
+
+#[tokio::test]
+async fn a_list_with_something_unreadable_on_it_is_never_complete() {
+    let body = r#"{"_embedded":{"conversations":[{"id":"a"},{"no":"id"}]},"page":{"totalPages":1}}"#;
+    let server = Server::start(move |_| json(200, body));
+    let newest = chat_gateway(&server.base).newest(50).await.unwrap();
+    assert_eq!((newest.conversations.len(), newest.coverage), (1, Coverage::Part));
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! A store that keeps lanes in memory and settles as the contract in `store/port.rs` says. All else is not asked of it.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::HashSet;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 
 use async_trait::async_trait;
 
+use super::fake_book::Book;
+use super::fake_book::Entry;
+use super::fake_book::Lane;
 use crate::domain::AccountId;
 use crate::domain::BotName;
 use crate::domain::CallRecord;
@@ -63,43 +63,9 @@ use crate::store::StoreError;
 use crate::store::Target;
 use crate::store::TenantState;
 use crate::store::Timeline;
-use crate::store::Verdict;
 
 #[derive(Default)]
 pub(super) struct FakeStore(Mutex<Book>);
-
-#[derive(Default)]
-pub(super) struct Book {
-    pub(super) lanes: BTreeMap<HandoverId, Lane>,
-    pub(super) asides: HashMap<EventId, Entry>,
-    pub(super) settled: Vec<Settlement>,
-    /// As they came, by 8x8's id.
-    pub(super) webhooks: HashMap<String, KeptWebhook>,
-    /// So many calls of `claim` and `settle` fail first.
-    pub(super) outage: usize,
-    pub(super) epoch: u64,
-    pub(super) outages: Vec<Outage>,
-    /// Sequences whose rows cannot be read.
-    pub(super) unreadable: HashSet<u64>,
-    pub(super) given_up: Vec<u64>,
-    pub(super) reads_fail: bool,
-    pub(super) outages_fail: bool,
-}
-
-pub(super) struct Lane {
-    pub(super) context: EventContext,
-    pub(super) entries: VecDeque<Entry>,
-    pub(super) stopped: bool,
-}
-
-pub(super) struct Entry {
-    pub(super) event: HandoverEvent,
-    pub(super) context: EventContext,
-    pub(super) due_at: Timestamp,
-    pub(super) attempts: u32,
-    pub(super) first_attempt_at: Option<Timestamp>,
-    pub(super) held: Option<u64>,
-}
 
 impl FakeStore {
     pub(super) fn state(&self) -> MutexGuard<'_, Book> {
@@ -121,57 +87,6 @@ impl FakeStore {
             first_attempt_at: None,
             held: None,
         });
-    }
-}
-
-impl Book {
-    fn fail(&mut self) -> Result<(), StoreError> {
-        if self.outage == 0 {
-            return Ok(());
-        }
-        self.outage -= 1;
-        Err(StoreError::Unavailable("outage".into()))
-    }
-
-    fn entry(&mut self, target: &Target) -> Option<&mut Entry> {
-        match target {
-            Target::Lane(handover) => {
-                let lane = self.lanes.get_mut(handover).filter(|lane| !lane.stopped)?;
-                lane.entries.front_mut()
-            }
-            Target::Aside(event) => self.asides.get_mut(event),
-        }
-    }
-
-    fn remove(&mut self, target: &Target) -> Entry {
-        match target {
-            Target::Lane(handover) => self.lanes.get_mut(handover).unwrap().entries.pop_front().unwrap(),
-            Target::Aside(event) => self.asides.remove(event).unwrap(),
-        }
-    }
-
-    fn settle(&mut self, settlement: Settlement) -> bool {
-        let target = settlement.target.clone();
-        let entry = self.entry(&target).expect("a claimed entry");
-        assert_eq!(entry.held, Some(settlement.epoch), "settled by its holder");
-        entry.held = None;
-        if let Some(attempt) = &settlement.attempt {
-            entry.attempts += 1;
-            entry.first_attempt_at.get_or_insert(attempt.started_at);
-        }
-        match settlement.verdict {
-            Verdict::Done | Verdict::Failed { .. } => drop(self.remove(&target)),
-            Verdict::Again { at } => entry.due_at = at,
-            Verdict::Aside { at } => {
-                let mut entry = self.remove(&target);
-                entry.due_at = at;
-                self.asides.insert(entry.event.id.clone(), entry);
-            }
-            Verdict::Stop => self.lanes.get_mut(&settlement.handover).unwrap().stopped = true,
-        }
-        let at = settlement.at;
-        self.settled.push(settlement);
-        self.entry(&target).is_some_and(|entry| entry.due_at <= at)
     }
 }
 
@@ -203,6 +118,10 @@ impl Store for FakeStore {
             due_at: entry.due_at,
         });
         Ok(asides.take(limit).collect())
+    }
+
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, _: usize) -> Result<usize, StoreError> {
+        Ok(self.state().bring_forward(beyond, now))
     }
 
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {

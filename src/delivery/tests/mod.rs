@@ -2,6 +2,7 @@
 
 mod breaker;
 mod ephemeral;
+mod fake_book;
 mod fake_bot;
 mod fake_store;
 mod fuzz;

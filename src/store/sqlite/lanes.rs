@@ -47,6 +47,29 @@ const ASIDE: &str = "SELECT e.id, e.type, e.sequence, e.at, e.state, e.late, e.e
   CROSS JOIN event e ON e.handover = d.handover AND e.sequence = d.sequence
  WHERE d.event = ?1 AND d.status = 'aside' AND d.due_at <= ?2 AND l.stopped = 0";
 
+const LANES_FORWARD: &str = "UPDATE lane SET due_at = ?2, first_attempt_at = MIN(first_attempt_at, ?2)
+ WHERE handover IN (SELECT handover FROM lane WHERE head < tail AND stopped = 0 AND due_at > ?1 LIMIT ?3)";
+
+const ASIDES_FORWARD: &str = "UPDATE delivery SET due_at = ?2, first_attempt_at = MIN(first_attempt_at, ?2)
+ WHERE event IN (SELECT event FROM delivery WHERE status = 'aside' AND due_at > ?1 LIMIT ?3)";
+
+pub(super) fn bring_forward(
+    db: &Connection,
+    beyond: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut brought = 0;
+    for sql in [LANES_FORWARD, ASIDES_FORWARD] {
+        brought += db
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![beyond.as_millis(), now.as_millis(), limit]))
+            .map_err(failed)?;
+    }
+    Ok(brought)
+}
+
 pub(super) fn due_lanes(
     db: &Connection,
     claims: &Claims,

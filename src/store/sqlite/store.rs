@@ -231,6 +231,11 @@ impl Store for SqliteStore {
         self.read(move |db| lanes::due_asides(db, &claims, until, limit)).await
     }
 
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let bring = move |db: &Connection| lanes::bring_forward(db, beyond, now, limit).map(Wrote::Keep);
+        self.writer.write(bring).await
+    }
+
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         self.disk.room.for_claims()?;
         let reserved = self.claims.reserve(targets);

@@ -187,6 +187,52 @@ async fn an_event_set_aside_is_retried_beside_its_lane(#[case] mut stand: Stand)
 #[case::sqlite(Stand::sqlite())]
 #[case::model(Stand::model())]
 #[tokio::test]
+async fn what_waits_for_a_time_too_far_ahead_is_brought_forward(#[case] stand: Stand) {
+    let store = stand.store();
+    let (soon, late) = (
+        with_events(&*store, "s-1", 2).await,
+        with_events(&*store, "s-2", 2).await,
+    );
+    for (handover, due) in [(&soon, 900), (&late, 3_600)] {
+        let claimed = claim(&*store, lane(handover), at(2_000)).await;
+        settle(&*store, &claimed, Verdict::Again { at: at(due) }, at(2_000)).await;
+    }
+    let third = with_events(&*store, "s-3", 2).await;
+    let aside = claim(&*store, lane(&third), at(2_000)).await;
+    settle(&*store, &aside, Verdict::Aside { at: at(3_600) }, at(2_000)).await;
+    let last = claim(&*store, lane(&third), at(2_000)).await;
+    settle(&*store, &last, Verdict::Done, at(2_000)).await;
+
+    assert_eq!(store.bring_forward(at(900), at(5), 10).await.unwrap(), 2);
+    assert_eq!(store.bring_forward(at(900), at(5), 10).await.unwrap(), 0);
+    let due = store.due_lanes(at(5), 10).await.unwrap();
+    assert_eq!(due.iter().map(|lane| &lane.handover).collect::<Vec<_>>(), [late.id()]);
+    let again = claim(&*store, lane(&late), at(5)).await;
+    assert_eq!((again.attempts, again.first_attempt_at), (1, Some(at(5))));
+    let again = claim(&*store, Target::Aside(aside.event.id), at(5)).await;
+    assert_eq!((again.attempts, again.first_attempt_at), (1, Some(at(5))));
+}
+
+#[rstest]
+#[case::sqlite(Stand::sqlite())]
+#[case::model(Stand::model())]
+#[tokio::test]
+async fn bringing_forward_is_done_in_slices(#[case] stand: Stand) {
+    let store = stand.store();
+    for session in ["s-1", "s-2", "s-3"] {
+        let handover = with_events(&*store, session, 1).await;
+        let claimed = claim(&*store, lane(&handover), at(2)).await;
+        settle(&*store, &claimed, Verdict::Again { at: at(3_600) }, at(2)).await;
+    }
+    assert_eq!(store.bring_forward(at(900), at(5), 2).await.unwrap(), 2);
+    assert_eq!(store.due_lanes(at(5), 10).await.unwrap().len(), 2);
+    assert_eq!(store.bring_forward(at(900), at(5), 2).await.unwrap(), 1);
+}
+
+#[rstest]
+#[case::sqlite(Stand::sqlite())]
+#[case::model(Stand::model())]
+#[tokio::test]
 async fn a_failed_delivery_lets_the_lane_go_on(#[case] stand: Stand) {
     let store = stand.store();
     let handover = with_events(&*store, "s-1", 2).await;

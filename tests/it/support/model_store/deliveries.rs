@@ -19,6 +19,9 @@ use crate::support::model_store::model::Model;
 use crate::support::model_store::model::Status;
 use crate::support::model_store::model::Tries;
 
+/// Of all times.
+const LAST: Timestamp = Timestamp::from_millis(i64::MAX);
+
 impl Model {
     pub(super) fn claim(&mut self, target: Target, now: Timestamp) -> Option<Claimed> {
         if self.claims.contains_key(&target) {
@@ -50,6 +53,26 @@ impl Model {
         self.last_epoch += 1;
         self.claims.insert(target, claimed.epoch);
         Some(claimed)
+    }
+
+    pub(super) fn bring_forward(&mut self, beyond: Timestamp, now: Timestamp, limit: usize) -> usize {
+        let lanes = self
+            .lanes
+            .values_mut()
+            .filter(|lane| lane.is_due(LAST) && lane.due_at > beyond);
+        let lanes = lanes.map(|lane| (&mut lane.due_at, &mut lane.tries)).take(limit);
+        let asides = self.deliveries.iter_mut();
+        let asides = asides.filter(|delivery| delivery.status == Status::Aside && delivery.due_at > beyond);
+        let asides = asides
+            .map(|delivery| (&mut delivery.due_at, &mut delivery.tries))
+            .take(limit);
+        let mut brought = 0;
+        for (due_at, tries) in lanes.chain(asides) {
+            *due_at = now;
+            tries.first_attempt_at = tries.first_attempt_at.map(|at| at.min(now));
+            brought += 1;
+        }
+        brought
     }
 
     pub(super) fn first_after(&self, id: &HandoverId, head: u64) -> Option<&Logged> {

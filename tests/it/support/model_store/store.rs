@@ -349,6 +349,10 @@ impl Store for ModelStore {
         Ok(due)
     }
 
+    async fn bring_forward(&self, beyond: Timestamp, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        Ok(self.lock().bring_forward(beyond, now, limit))
+    }
+
     async fn claim(&self, targets: Vec<Target>, now: Timestamp) -> Result<Vec<Claimed>, StoreError> {
         let mut model = self.lock();
         Ok(targets
