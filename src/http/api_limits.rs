@@ -144,7 +144,10 @@ impl ApiLimits {
         }
         match tried {
             Ok(()) => refused(ProblemCode::Unauthorized, detail),
-            Err(after) => too_many("too many calls without a good key came from this address", after),
+            Err(after) => too_many(
+                "too many calls without a key of any bot came from this address; check the key, and wait for `Retry-After`",
+                after,
+            ),
         }
     }
 }
