@@ -122,11 +122,17 @@ async fn what_was_said_before_a_rule_came_is_not_told_again_under_it() {
     world.eight.say(&conversation, "Well?").await;
     eventually("the next is told", async || {
         let events = world.bots.events(&id);
-        events.iter().any(|event| event.kind() == "message.created" && event.text() == "Well?").then_some(())
+        events
+            .iter()
+            .any(|event| event.kind() == "message.created" && event.text() == "Well?")
+            .then_some(())
     })
     .await;
     let events = world.bots.events(&id);
-    let said: Vec<_> = events.iter().filter(|event| event.kind() == "message.created").collect();
+    let said: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind() == "message.created")
+        .collect();
     assert_eq!(said.len(), 2, "{said:?}");
     world.finish().await;
 }
