@@ -364,7 +364,7 @@ async fn what_was_missed_of_a_create_that_an_earlier_process_left_open_is_told_w
     ] {
         world.eight.fault(fault).await;
     }
-    let create = world.api.post("/v1/handovers", &json!({})).await;
+    let create = world.api.post("/v1/handovers", &json!({"user": {"name": "Own"}})).await;
     let id = create.ok(504)["handoverId"].as_str().unwrap().to_owned();
     world.gateway.kill();
     world.eight.clear_faults().await;
