@@ -12,8 +12,8 @@ pub enum ChatGatewayError {
     /// Nobody knows whether 8x8 took it: resolve by reading, do not repeat what is not repeatable.
     #[error("8x8 gave no usable answer")]
     Unanswered(#[source] Silence),
-    /// Not taken; ask again after this time, or after one's own back-off.
-    #[error("8x8 asks to slow down")]
+    /// Not taken, by 8x8 or by our own pace towards it; ask again after this time, or after one's own back-off.
+    #[error("8x8 asks to slow down, or rate_limit left no turn")]
     Throttled { after: Option<Duration> },
     /// Not taken, and repeating it unchanged will not help.
     #[error("8x8 refused with status {}", .0.status)]

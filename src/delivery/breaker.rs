@@ -2,6 +2,7 @@
 //! back is called at a rate that grows, so that what waited does not fall on it all at once. Pure: time, the bot's usual
 //! rate and chance are arguments.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::delivery::recent::Recent;
@@ -15,6 +16,8 @@ const LEAST_CALLS: u32 = 20;
 const IN_A_ROW: u32 = 10;
 /// So many of several handovers, while the bot is only just back.
 const IN_A_ROW_WHEN_BACK: u32 = 3;
+/// So many handovers are remembered that made it look away again.
+const BLAMED: usize = 16;
 /// The wait before the first probe; it doubles with each that fails, up to the second.
 const PROBE_WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(2));
 /// How many times its usual rate a bot gets while it catches up. With [`BURST`] on top it stays below twice that.
@@ -74,13 +77,39 @@ enum State {
 }
 
 /// From the opening to the closing; a bot that fails again before it has caught up is still in the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Outage {
     since: Timestamp,
     /// Before the next probe.
     wait: Duration,
     /// Calls a second, before.
     usual: f64,
+    /// Handovers whose failures showed it to be away again just after it was back. None of them does so a second time: it may
+    /// be that one alone.
+    blamed: VecDeque<HandoverId>,
+}
+
+impl Outage {
+    fn new(since: Timestamp, usual: f64) -> Self {
+        let (wait, _) = PROBE_WAIT;
+        let blamed = VecDeque::new();
+        Self {
+            since,
+            wait,
+            usual,
+            blamed,
+        }
+    }
+
+    fn blaming(mut self, handover: &HandoverId) -> Self {
+        if !self.blamed.contains(handover) {
+            self.blamed.push_back(handover.clone());
+        }
+        while self.blamed.len() > BLAMED {
+            self.blamed.pop_front();
+        }
+        self
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,9 +149,8 @@ impl Breaker {
 
     /// One whose bot was away when the process before this one ended.
     pub(crate) fn open(since: Timestamp, usual: f64, now: Timestamp) -> Self {
-        let (wait, _) = PROBE_WAIT;
         Self(State::Open {
-            outage: Outage { since, wait, usual },
+            outage: Outage::new(since, usual),
             probe: Probe::At(now),
         })
     }
@@ -185,26 +213,25 @@ impl Breaker {
             State::Closed { recent, row } => {
                 let opens = row.opens(call, IN_A_ROW) | counts(recent, call.sign, now);
                 opens.then(|| {
-                    let (wait, _) = PROBE_WAIT;
                     let since = now;
-                    self.leave_alone(Outage { since, wait, usual }, call, jitter);
+                    self.leave_alone(Outage::new(since, usual), call, jitter);
                     Turn::Opened { since }
                 })
             }
             State::Open { outage, probe } => {
-                let is_probe = matches!(probe, Probe::Sent(at) if *at <= call.started_at);
-                let outage = *outage;
-                match call.sign {
-                    Sign::Health | Sign::Nothing if is_probe => self.welcome(outage, now),
-                    Sign::Trouble | Sign::Doubt if is_probe => self.leave_alone(outage, call, jitter),
-                    Sign::Health | Sign::Nothing | Sign::Trouble | Sign::Doubt => {}
+                if matches!(probe, Probe::Sent(at) if *at <= call.started_at) {
+                    let outage = outage.clone();
+                    match call.sign {
+                        Sign::Health | Sign::Nothing => self.welcome(outage, now),
+                        Sign::Trouble | Sign::Doubt => self.leave_alone(outage, call, jitter),
+                    }
                 }
                 None
             }
             State::Back { outage, pace, row } => {
-                let outage = *outage;
-                if call.started_at >= pace.begun && (row.opens(call, IN_A_ROW_WHEN_BACK) || call.sign == Sign::Trouble)
-                {
+                let is_news = call.sign == Sign::Trouble && !outage.blamed.contains(call.handover);
+                if call.started_at >= pace.begun && (row.opens(call, IN_A_ROW_WHEN_BACK) || is_news) {
+                    let outage = outage.clone().blaming(call.handover);
                     self.leave_alone(outage, call, jitter);
                 }
                 None

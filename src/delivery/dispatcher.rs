@@ -383,7 +383,7 @@ impl Dispatcher {
                 self.metrics.failed();
             }
             if matches!(settlement.target, Target::Aside(_)) {
-                self.survey.hurry(self.means.clock.now());
+                self.survey.hurry(self.board.len(), self.means.clock.now());
             }
             let next = if more { Next::More } else { Next::Nothing };
             if let Some(offer) = self.board.settled(&bot, settlement, next) {

@@ -15,6 +15,10 @@ use crate::delivery::breaker::Breaker;
 use crate::delivery::breaker::Call;
 use crate::delivery::breaker::Leave;
 use crate::delivery::breaker::Turn;
+use crate::delivery::queue::Mode;
+use crate::delivery::queue::Part;
+use crate::delivery::queue::Queue;
+use crate::delivery::queue::Room;
 use crate::delivery::recent::Recent;
 use crate::domain::BotName;
 use crate::domain::Timestamp;
@@ -42,8 +46,7 @@ pub(crate) struct Lines {
 
 #[derive(Debug)]
 struct Line {
-    fresh: VecDeque<Target>,
-    retries: VecDeque<Target>,
+    queue: Queue,
     in_flight: usize,
     /// How many of those are tried again.
     retrying: usize,
@@ -89,11 +92,7 @@ impl Lines {
 
     /// Puts a target at the end of its bot's line.
     pub(crate) fn push(&mut self, bot: &BotName, target: Target, kind: Kind) {
-        let line = self.line(bot);
-        match (&target, kind) {
-            (Target::Lane(_), Kind::Fresh) => line.fresh.push_back(target),
-            (Target::Lane(_), Kind::Retry) | (Target::Aside(_), _) => line.retries.push_back(target),
-        }
+        self.line(bot).queue.push(target, kind);
         self.join_ring(bot);
     }
 
@@ -203,7 +202,7 @@ impl Lines {
         if !line.may_take(free) {
             return None;
         }
-        let (from, kind) = line.next_kind(room)?;
+        let (part, kind) = line.next_part(room)?;
         let usual = if line.breaker.is_back() {
             line.arrivals.per_second(now)
         } else {
@@ -221,10 +220,7 @@ impl Lines {
                 return None;
             }
         }
-        let target = match from {
-            Kind::Fresh => line.fresh.pop_front(),
-            Kind::Retry => line.retries.pop_front(),
-        }?;
+        let target = line.queue.take(part)?;
         line.breaker.start(now, rand::random());
         line.in_flight += 1;
         line.retrying += usize::from(kind == Kind::Retry);
@@ -235,7 +231,7 @@ impl Lines {
         Some(Granted {
             bot: bot.clone(),
             target,
-            kind: from,
+            kind: part.kind(),
         })
     }
 
@@ -274,8 +270,7 @@ impl Lines {
     fn line(&mut self, bot: &BotName) -> &mut Line {
         let limit = self.per_bot;
         self.by_bot.entry(bot.clone()).or_insert_with(|| Line {
-            fresh: VecDeque::new(),
-            retries: VecDeque::new(),
+            queue: Queue::default(),
             in_flight: 0,
             retrying: 0,
             limit,
@@ -289,7 +284,7 @@ impl Lines {
 
     fn join_ring(&mut self, bot: &BotName) {
         let line = self.line(bot);
-        let has_ready = !(line.fresh.is_empty() && line.retries.is_empty());
+        let has_ready = !line.queue.is_empty();
         if !line.in_ring && !line.held_back && line.in_flight < line.limit && has_ready {
             line.in_ring = true;
             self.ring.push_back(bot.clone());
@@ -302,20 +297,17 @@ impl Line {
         self.in_flight < self.limit.min(free)
     }
 
-    /// Which queue is next, and what it counts as; `room` for another that is tried again.
-    fn next_kind(&self, room: bool) -> Option<(Kind, Kind)> {
-        let has_fresh = !self.fresh.is_empty();
-        // What was not tried yet shows best whether the bot is back. A bot that is away takes no more than a retry does.
-        if self.breaker.is_open() {
-            let from = if has_fresh { Kind::Fresh } else { Kind::Retry };
-            return room.then_some((from, Kind::Retry));
-        }
-        let own_room = self.retrying < (self.limit / RETRY_SHARE).max(1);
-        if !self.retries.is_empty() && room && (own_room || !has_fresh) {
-            Some((Kind::Retry, Kind::Retry))
+    /// Which part of the queue is next, and what it counts as; `room` for another that is tried again.
+    fn next_part(&self, room: bool) -> Option<(Part, Kind)> {
+        let mode = if self.breaker.is_open() {
+            Mode::Away
+        } else if self.breaker.is_back() {
+            Mode::Paced
         } else {
-            has_fresh.then_some((Kind::Fresh, Kind::Fresh))
-        }
+            Mode::Free
+        };
+        let own = self.retrying < (self.limit / RETRY_SHARE).max(1);
+        self.queue.next(mode, Room { of_all: room, own })
     }
 }
 

@@ -18,6 +18,7 @@ mod metrics;
 mod outages;
 mod poison;
 mod probe;
+mod queue;
 mod recent;
 mod retry;
 mod roster;

@@ -23,7 +23,10 @@ const SPARING: usize = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Survey {
+    /// Everything is asked for then.
     next_at: Timestamp,
+    /// What is beside its lane is, too.
+    asides_at: Timestamp,
     /// All lanes with something to deliver have been seen once, also those that wait for a retry.
     complete: bool,
     /// Nothing waits for a time that a clock showed which was wrong.
@@ -34,6 +37,7 @@ impl Survey {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             next_at: now,
+            asides_at: now,
             complete: false,
             in_time: false,
         }
@@ -45,12 +49,14 @@ impl Survey {
     }
 
     pub(crate) fn next_at(&self) -> Timestamp {
-        self.next_at
+        self.next_at.min(self.asides_at)
     }
 
-    /// What was asked for again follows each other beside its lane: the next of it is looked for soon.
-    pub(crate) fn hurry(&mut self, now: Timestamp) {
-        self.next_at = self.next_at.min(now.plus(SOON));
+    /// What was asked for again follows each other beside its lane: the next of it is looked for soon, the later the more
+    /// is known here.
+    pub(crate) fn hurry(&mut self, known: usize, now: Timestamp) {
+        let soon = now.plus(SOON.saturating_mul(times(known)));
+        self.asides_at = self.asides_at.min(soon);
     }
 
     /// The store tells again what stands in line here already, so more is asked for than is known; asking for much is done
@@ -74,20 +80,30 @@ impl Survey {
         }
         let known = board.len();
         let limit = known.saturating_mul(2).max(PAGE);
-        let times = u32::try_from(known / SPARING).unwrap_or(u32::MAX).saturating_add(1);
-        self.next_at = now.plus(INTERVAL.saturating_mul(times));
+        let is_for_all = now >= self.next_at;
+        if is_for_all {
+            self.next_at = now.plus(INTERVAL.saturating_mul(times(known)));
+        }
+        self.asides_at = self.next_at;
         let soon = now.plus(INTERVAL);
         let until = if self.complete {
             soon
         } else {
             Timestamp::from_millis(i64::MAX)
         };
-        let lanes = store.due_lanes(until, limit).await?;
-        let asides = store.due_asides(soon, limit).await?;
-        if lanes.len() < limit && asides.len() < limit {
-            self.complete = true;
+        let lanes = if is_for_all {
+            store.due_lanes(until, limit).await?
         } else {
+            Vec::new()
+        };
+        let asides = store.due_asides(soon, limit).await?;
+        let (all_lanes, all_asides) = (lanes.len() < limit, asides.len() < limit);
+        self.complete |= is_for_all && all_lanes && all_asides;
+        if !all_lanes || (is_for_all && !all_asides) {
             self.next_at = now;
+        }
+        if !all_asides {
+            self.asides_at = now;
         }
         let all = lanes
             .into_iter()
@@ -95,5 +111,28 @@ impl Survey {
             .chain(asides.into_iter().map(Due::from));
         all.for_each(|due| board.found(bots, due, now));
         Ok(())
+    }
+}
+
+fn times(known: usize) -> u32 {
+    u32::try_from(known / SPARING).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_763_640_000_000);
+
+    #[test]
+    fn one_bots_replays_do_not_have_all_that_waits_for_others_read_again_and_again() {
+        let mut survey = Survey::new(NOW);
+        (survey.next_at, survey.asides_at) = (NOW.plus(INTERVAL), NOW.plus(INTERVAL));
+        survey.hurry(0, NOW);
+        assert_eq!(survey.next_at(), NOW.plus(SOON));
+        assert_eq!(survey.next_at, NOW.plus(INTERVAL), "lanes in their own time");
+        survey.asides_at = NOW.plus(INTERVAL);
+        survey.hurry(10 * SPARING, NOW);
+        assert_eq!(survey.next_at(), NOW.plus(SOON * 11));
     }
 }

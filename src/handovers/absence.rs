@@ -11,9 +11,9 @@ use crate::domain::Timestamp;
 use crate::handovers::Tenant;
 
 /// How much later than its handover was made a create may reach 8x8, throttled or not: handovers of one moment stand in
-/// any order there.
+/// any order there. The last try begins within the wait, and waits for its turn as long once more.
 pub(super) fn slack(tenant: &Tenant) -> Duration {
-    tenant.send_wait + ChatGatewaySettings::CALL_TIMEOUT + MARGIN
+    tenant.send_wait * 2 + ChatGatewaySettings::CALL_TIMEOUT + MARGIN
 }
 
 /// Whether agents are there may be asked before.

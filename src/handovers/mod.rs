@@ -54,6 +54,7 @@ mod told;
 mod transcript;
 mod typing;
 mod update;
+mod watched;
 
 #[cfg(test)]
 mod compare_tests;

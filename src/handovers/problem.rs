@@ -23,8 +23,7 @@ pub fn of_chat_gateway(error: &ChatGatewayError) -> Problem {
         .retry_after(TRY_AGAIN),
         ChatGatewayError::Throttled { after } => {
             let seconds = after.map_or(TRY_AGAIN, |after| after.as_secs().max(1));
-            let detail =
-                "8x8 limits the rate of calls and did not take this one; try again after the time in Retry-After";
+            let detail = "8x8 limits the rate of calls, or `rate_limit` does, and did not take this one; try again after the time in Retry-After";
             Problem::new(ProblemCode::UpstreamUnavailable, detail).retry_after(seconds)
         }
         ChatGatewayError::Unanswered(_) => Problem::new(

@@ -39,6 +39,8 @@ struct Beat {
     failures: u32,
     /// Counted among those for which no event came in time.
     is_silent: bool,
+    /// Taken up by a new process, and not compared since.
+    is_unseen: bool,
 }
 
 /// What an event changes.
@@ -68,9 +70,20 @@ impl Pulse {
         self.with(|beat| {
             beat.heard = true;
             beat.is_suspect = true;
+            beat.is_unseen = true;
             beat.wait = usual;
             beat.due = Some(due);
         });
+    }
+
+    /// Whether much may have been missed that no comparison has shown yet.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.with(|beat| beat.is_unseen)
+    }
+
+    /// It was compared.
+    pub(super) fn seen(&self) {
+        self.with(|beat| beat.is_unseen = false);
     }
 
     /// An event came.
@@ -258,6 +271,18 @@ mod tests {
             pulse.failed(at(0), USUAL, Duration::ZERO);
         }
         assert_eq!(pulse.failed(at(0), USUAL, Duration::ZERO), at(1800));
+    }
+
+    #[test]
+    fn after_a_restart_it_is_unseen_until_it_was_compared_whatever_events_come() {
+        let pulse = Pulse::default();
+        assert!(!pulse.is_unseen());
+        pulse.restore(at(1), USUAL);
+        pulse.hear(at(1), USUAL);
+        pulse.failed(at(1), USUAL, Duration::ZERO);
+        assert!(pulse.is_unseen());
+        pulse.seen();
+        assert!(!pulse.is_unseen());
     }
 
     #[test]

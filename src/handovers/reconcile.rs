@@ -32,15 +32,14 @@ use crate::handovers::resolve::is_idle;
 use crate::handovers::service::Along;
 use crate::handovers::service::ChangeError;
 use crate::handovers::session_map::Slot;
+use crate::handovers::watched::USUAL;
 
 /// Between two comparisons of a tenant, each of two or three questions.
-const PACE: Duration = Duration::from_millis(600);
+pub(super) const PACE: Duration = Duration::from_millis(600);
 /// Comparisons of a tenant under way at once.
 const AT_ONCE: usize = 4;
 /// Handovers looked at before others get a turn.
 const BATCH: usize = 64;
-/// After a restart 8x8 repeats what it could not deliver: that has a moment's precedence.
-const FIRST_AFTER_RESTART: Duration = Duration::from_millis(500);
 /// Events of what was just said are under way.
 const SETTLE: Duration = Duration::from_secs(1);
 /// 8x8's clock may be so far from ours.
@@ -51,6 +50,8 @@ const WIDE: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 struct Turn {
     free_at: Timestamp,
+    /// About how many were told to come again since one had its turn.
+    passed: u32,
     under_way: Arc<()>,
 }
 
@@ -102,8 +103,10 @@ impl Handovers {
             return self.stops(&slot, &name);
         }
         let now = self.parts.clock.now();
-        let (Some(due), Some(tenant)) = (slot.pulse.due(), self.parts.tenants.tenant(&name)) else {
-            return;
+        let Some(due) = slot.pulse.due() else { return };
+        let Some(tenant) = self.parts.tenants.tenant(&name) else {
+            // It may be configured again.
+            return self.comparisons.add(now.plus(USUAL), id);
         };
         if due > now {
             return self.comparisons.add(due, id);
@@ -111,10 +114,16 @@ impl Handovers {
         let turn = turns.entry(name).or_default();
         if turn.free_at > now || Arc::strong_count(&turn.under_way) > AT_ONCE {
             // Others wait too: not all of them ask again at the same moment.
-            let later = turn.free_at.max(now).plus(PACE.mul_f64(rand::random_range(0.0..4.0)));
+            turn.passed = turn.passed.saturating_add(1);
+            let others = f64::from((turn.passed / 8).clamp(4, 500));
+            let later = turn
+                .free_at
+                .max(now)
+                .plus(PACE.mul_f64(rand::random_range(0.0..others)));
             return self.comparisons.add(later, id);
         }
         turn.free_at = now.plus(PACE);
+        turn.passed /= 2;
         let (this, under_way) = (Arc::clone(self), Arc::clone(&turn.under_way));
         self.parts.supervisor.run(async move {
             let stop = this.parts.supervisor.stop_token();
@@ -144,6 +153,9 @@ impl Handovers {
                 (Compared::Failed, slot.pulse.failed(now, usual, at_least))
             }
         };
+        if matches!(outcome, Compared::Same | Compared::Behind) {
+            slot.pulse.seen();
+        }
         self.parts.metrics.compared(outcome);
         self.comparisons.add(due, &slot.id);
     }
@@ -259,84 +271,6 @@ impl Handovers {
         Ok(())
     }
 }
-
-impl Handovers {
-    /// After a restart: everyone is looked at once, spread so that 8x8 is asked at the usual pace.
-    pub(super) fn look_at_all(&self, slots: &[(Arc<Slot>, TenantName)]) {
-        let now = self.parts.clock.now();
-        let mut of_tenant: HashMap<&TenantName, u32> = HashMap::new();
-        for (_, tenant) in slots {
-            *of_tenant.entry(tenant).or_default() += 1;
-        }
-        for (slot, tenant) in slots {
-            let count = of_tenant.get(tenant).copied().unwrap_or(1);
-            let spread = PACE.saturating_mul(count).mul_f64(rand::random_range(0.0..1.0));
-            let due = now.plus(FIRST_AFTER_RESTART).plus(spread);
-            slot.pulse.restore(due, self.usual(tenant));
-            self.comparisons.add(due, &slot.id);
-        }
-    }
-
-    /// A conversation that 8x8 has taken is watched from now on.
-    pub(super) fn begins(&self, slot: &Slot, tenant: &TenantName) {
-        if let Some(due) = slot.pulse.begin(self.parts.clock.now(), self.usual(tenant)) {
-            self.comparisons.add(due, &slot.id);
-        }
-    }
-
-    /// An event of 8x8's came for it; `backfilled` is how much it had told too late before and after.
-    pub(super) fn hears(&self, slot: &Slot, handover: &Handover, backfilled: usize) {
-        let now = self.parts.clock.now();
-        let beats = slot.pulse.hear(now, self.usual(&handover.facts.tenant));
-        if beats.silent_no_longer {
-            self.silent_no_longer(&handover.facts.tenant);
-        }
-        if let Some(due) = beats.earlier {
-            self.comparisons.add(due, &slot.id);
-        }
-        if handover.progress.backfilled.len() < backfilled {
-            self.parts.metrics.late();
-            self.comparisons.add(slot.pulse.doubt(now), &slot.id);
-        }
-    }
-
-    fn stops(&self, slot: &Slot, tenant: &TenantName) {
-        if slot.pulse.stop() {
-            self.silent_no_longer(tenant);
-        }
-    }
-
-    fn silent_no_longer(&self, tenant: &TenantName) {
-        self.parts.metrics.silent_no_longer();
-        if let Some(tenant) = self.parts.tenants.tenant(tenant) {
-            tenant.standing.silent_no_longer();
-        }
-    }
-
-    fn fell_silent(&self, slot: &Slot, tenant: &Tenant) {
-        self.parts.metrics.fell_silent();
-        let Some(refused) = tenant.standing.falls_silent() else {
-            return;
-        };
-        tracing::warn!(
-            handover.id = %slot.id,
-            tenant = %tenant.name,
-            webhooks.refused = refused,
-            "8x8 took a conversation and no webhook came for it within 30 s. Perhaps the channel has no webhook or another \
-             address (run `handover-gateway doctor`), the path secret in the address is another, signatures are refused \
-             (webhooks.refused counts those since the last good one), or a firewall stands between. Until webhooks come, \
-             8x8 is asked every few seconds"
-        );
-    }
-
-    fn usual(&self, tenant: &TenantName) -> Duration {
-        let tenant = self.parts.tenants.tenant(tenant);
-        tenant.map_or(USUAL, |tenant| tenant.reconcile_after)
-    }
-}
-
-/// For a tenant that is not configured any more.
-const USUAL: Duration = Duration::from_mins(5);
 
 const fn is_comparable(state: State) -> bool {
     match state {

@@ -83,7 +83,8 @@ impl Handovers {
         for (account, conversation) in unplaced {
             self.look_into(Place { account, conversation });
         }
-        self.look_at_all(&live);
-        Ok(live.len())
+        let count = live.len();
+        self.look_at_all(live).await;
+        Ok(count)
     }
 }

@@ -141,10 +141,10 @@ impl Handovers {
             self.inbound.create_begins(&handover.facts);
         }
         let is_watched = handover.state() != State::Creating && handover.state().is_live();
-        let tenant = handover.facts.tenant.clone();
+        let facts = Arc::clone(&handover.facts);
         let slot = self.session_map.insert(handover);
         if is_watched {
-            self.begins(&slot, &tenant);
+            self.begins(&slot, &facts);
         }
         slot
     }
@@ -258,7 +258,7 @@ impl Handovers {
             self.inbound.create_is_over(facts);
         }
         if was_creating && handover.state() == State::Queued {
-            self.begins(slot, &facts.tenant);
+            self.begins(slot, facts);
         }
         match transition::next_deadline(handover) {
             Some(due) if due_before.is_none_or(|before| due < before) => self.deadlines.add(due, &slot.id),

@@ -20,6 +20,9 @@ const BATCH: usize = 64;
 /// 8x8 repeats what it could not deliver within about this time.
 const CATCH_UP: Duration = Duration::from_secs(30);
 const AFTER_AN_ERROR: Duration = Duration::from_secs(5);
+/// After a restart an agent may have come whom no event told of: nothing is timed out before 8x8 was asked, but for so long.
+const COMPARED_WITHIN: Duration = Duration::from_mins(5);
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Handovers {
     /// Runs the timers until the stop.
@@ -75,6 +78,9 @@ impl Handovers {
             // It passed while the gateway was away: what 8x8 has to tell of that time comes first.
             Some(due) if due <= self.started_at && now < self.started_at.plus(CATCH_UP) => {
                 self.deadlines.add(self.started_at.plus(CATCH_UP), id);
+            }
+            Some(_) if slot.pulse.is_unseen() && now < self.started_at.plus(COMPARED_WITHIN) => {
+                self.deadlines.add(now.plus(LOOK_AGAIN), id);
             }
             Some(_) | None => {
                 failpoint!("timer.before_change");

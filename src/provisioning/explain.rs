@@ -24,7 +24,7 @@ pub fn explain(error: &ChatGatewayError, tenant: &TenantName) -> Explained {
             format!("check tenants.{tenant}.base_url, and try again"),
         ),
         ChatGatewayError::Throttled { .. } => (
-            "8x8 asks to slow down (429)".to_owned(),
+            "8x8 asks to slow down (429), or rate_limit left no turn".to_owned(),
             "try again in a minute".to_owned(),
         ),
         ChatGatewayError::Refused(refusal) => of_refusal(refusal, tenant),

@@ -59,6 +59,7 @@ pub use redelivery::AgentKnows;
 pub use redelivery::FailedDelivery;
 pub use redelivery::FailedPage;
 pub use redelivery::HeldUp;
+pub use redelivery::RECOVERED_AT_ONCE;
 pub use redelivery::Recover;
 pub use redelivery::Recovered;
 pub use redelivery::Redelivery;

@@ -86,9 +86,12 @@ pub struct Recover {
     pub start: Timestamp,
     /// … and each further one so much later.
     pub apart: Duration,
-    /// A slice ends with the handover in which so many are reached.
+    /// A slice ends with the handover in which so many are reached, or with the first [`RECOVERED_AT_ONCE`] of it.
     pub limit: usize,
 }
+
+/// So many of one handover are put back in one transaction, the oldest first.
+pub const RECOVERED_AT_ONCE: usize = 1_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {

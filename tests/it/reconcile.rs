@@ -330,3 +330,57 @@ async fn an_8x8_that_fails_ends_nothing_and_what_was_missed_is_told_when_it_answ
     assert_eq!(words(&world, &id), ["Hello"]);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn nobody_is_timed_out_after_a_restart_before_8x8_said_whether_an_agent_came() {
+    let mut world = world_that_is_told_once(|_| ()).await;
+    let (id, conversation) = world.api.open(json!({"timers": {"queue": "15s"}})).await;
+    world.bots.event(&id, "handover.queued").await;
+    world.gateway.kill();
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    all_given_up(&world, &conversation).await;
+    // The comparison comes later than what waits for a moment after a restart.
+    let failing = json!({"on": "api", "operation": "get", "status": 503, "times": 2});
+    world.eight.fault(failing).await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let told = within(SILENT, async || (!words(&world, &id).is_empty()).then_some(()));
+    assert!(told.await.is_some(), "{:?}", world.bots.kinds(&id));
+    assert_eq!(world.api.handover(&id).await["state"], "active");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_missed_of_a_create_that_an_earlier_process_left_open_is_told_when_it_is_found() {
+    let mut world = world_that_is_told_once(|_| ()).await;
+    world.tolerate("upstream-timeout");
+    world.tolerate("a bot's call failed");
+    for fault in [
+        json!({"on": "webhook", "operation": "CONVERSATION_UPDATE", "drop": "before", "times": 20}),
+        json!({"on": "webhook", "operation": "QUEUED", "drop": "before", "times": 20}),
+        json!({"on": "api", "operation": "create", "drop": "after"}),
+        json!({"on": "api", "operation": "list", "status": 503, "times": 1}),
+    ] {
+        world.eight.fault(fault).await;
+    }
+    let create = world.api.post("/v1/handovers", &json!({"user": {"name": "Own"}})).await;
+    let id = create.ok(504)["handoverId"].as_str().unwrap().to_owned();
+    world.gateway.kill();
+    world.eight.clear_faults().await;
+    let conversation = world.eight.conversations().await[0]["id"].as_str().unwrap().to_owned();
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, "Hello").await;
+    all_given_up(&world, &conversation).await;
+    // Compared while nobody knows yet whether 8x8 took it.
+    world
+        .eight
+        .fault(json!({"on": "api", "operation": "list", "status": 503, "times": 3}))
+        .await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let told = within(SILENT, async || (!words(&world, &id).is_empty()).then_some(()));
+    assert!(told.await.is_some(), "{:?}", world.bots.kinds(&id));
+    assert_eq!(words(&world, &id), ["Hello"]);
+    world.finish().await;
+}

@@ -284,7 +284,7 @@ fn what_waits_is_spread_over_each_second() {
 #[test]
 fn a_bot_that_fails_again_before_it_caught_up_is_left_alone_longer_in_the_same_outage() {
     let mut bench = Bench::opened();
-    for wait in [5, 10, 20] {
+    for (number, wait) in [5, 10, 20].into_iter().enumerate() {
         let begun = bench.now;
         while !bench.calls(Sign::Health, 0) {
             bench.later(Duration::from_millis(100));
@@ -292,7 +292,7 @@ fn a_bot_that_fails_again_before_it_caught_up_is_left_alone_longer_in_the_same_o
         assert!(bench.now.since(begun) >= Duration::from_secs(wait) * 3 / 4);
         assert!(bench.breaker.is_back());
         bench.later(Duration::from_millis(10));
-        assert_eq!(bench.ends(Sign::Trouble, 0), None, "no new outage");
+        assert_eq!(bench.ends(Sign::Trouble, number), None, "no new outage");
         assert!(bench.breaker.is_open());
     }
     while !bench.calls(Sign::Health, 0) {
@@ -308,6 +308,36 @@ fn a_bot_that_fails_again_before_it_caught_up_is_left_alone_longer_in_the_same_o
     bench.later(Duration::from_secs(2));
     assert_eq!(bench.breaker.caught_up(bench.now), Some(Turn::Closed { since: START }));
     assert!(bench.breaker.is_closed());
+}
+
+#[test]
+fn one_handover_that_always_fails_holds_a_bot_that_is_back_up_once_and_not_for_ever() {
+    let mut bench = Bench::opened();
+    let comes_back = |bench: &mut Bench| {
+        while !bench.calls(Sign::Health, 0) {
+            bench.later(Duration::from_millis(100));
+        }
+        bench.later(Duration::from_millis(10));
+    };
+    comes_back(&mut bench);
+    bench.ends(Sign::Trouble, 5);
+    assert!(bench.breaker.is_open(), "it may be the bot");
+    comes_back(&mut bench);
+    for _ in 0..100 {
+        bench.ends(Sign::Trouble, 5);
+        assert!(bench.breaker.is_back(), "it is that one: the others are taken");
+        bench.ends(Sign::Health, 0);
+    }
+    bench.ends(Sign::Trouble, 6);
+    assert!(bench.breaker.is_open(), "another shows the bot to be away");
+    comes_back(&mut bench);
+    for _ in 0..3 {
+        bench.ends(Sign::Trouble, 5);
+    }
+    assert!(
+        bench.breaker.is_open(),
+        "and so do several failures with nothing taken between"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::domain::EventId;
 use crate::domain::Timestamp;
 use crate::store::FailedDelivery;
 use crate::store::FailedPage;
+use crate::store::RECOVERED_AT_ONCE;
 use crate::store::Recover;
 use crate::store::Recovered;
 use crate::store::Resent;
@@ -58,7 +59,7 @@ const NEXT_HANDOVER: &str = "SELECT handover FROM delivery
  WHERE bot = ?1 AND status = 'failed' AND due_at BETWEEN ?2 AND ?3 ORDER BY due_at, event LIMIT 1";
 
 const OF_HANDOVER: &str = "SELECT event FROM delivery
- WHERE handover = ?1 AND status = 'failed' AND due_at BETWEEN ?2 AND ?3 ORDER BY sequence";
+ WHERE handover = ?1 AND status = 'failed' AND due_at BETWEEN ?2 AND ?3 ORDER BY sequence LIMIT ?4";
 
 pub(super) fn failed_deliveries(
     db: &Connection,
@@ -177,7 +178,9 @@ fn events_of(db: &Connection, handover: &str, recover: &Recover) -> Result<Vec<S
     let (since, until) = (recover.since.as_millis(), recover.until.as_millis());
     let mut statement = db.prepare_cached(OF_HANDOVER).map_err(failed)?;
     let found = statement
-        .query_map(params![handover, since, until], |row| row.get(0))
+        .query_map(params![handover, since, until, limit(RECOVERED_AT_ONCE)], |row| {
+            row.get(0)
+        })
         .map_err(failed)?;
     found.collect::<rusqlite::Result<_>>().map_err(failed)
 }

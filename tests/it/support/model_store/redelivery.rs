@@ -10,6 +10,7 @@ use handover_gateway::domain::Timestamp;
 use handover_gateway::store::FailedDelivery;
 use handover_gateway::store::FailedPage;
 use handover_gateway::store::HeldUp;
+use handover_gateway::store::RECOVERED_AT_ONCE;
 use handover_gateway::store::Recover;
 use handover_gateway::store::Recovered;
 use handover_gateway::store::Redelivery;
@@ -107,6 +108,7 @@ impl Model {
                 .map(|delivery| (delivery.sequence, delivery.event.clone()))
                 .collect();
             events.sort();
+            events.truncate(RECOVERED_AT_ONCE);
             for (_sequence, event) in events {
                 let logged = self.logged(&event).unwrap().clone();
                 self.wait(&logged, &recover.bot, due(recovered.deliveries));
