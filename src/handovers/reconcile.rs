@@ -156,6 +156,7 @@ impl Handovers {
             return Ok(Compared::Same);
         };
         self.ask_for_contents(&before, tenant, &mut said).await?;
+        self.redact_read(&before.facts.account, &mut said.messages);
         let newest = said.messages.iter().filter_map(|said| said.created_at).max();
         let is_unsettled = newest.is_some_and(|at| at > there.asked_at.minus(SETTLE)) && !there.is_over;
         let mut handover = slot.handover.lock().await;
@@ -257,7 +258,7 @@ impl Handovers {
 }
 
 impl Handovers {
-    /// After a restart: everyone is looked at once, spread so that 8x8 is asked at the usual pace.
+    /// After a restart, or when their tenant is back: everyone is looked at once, spread so that 8x8 is asked at the usual pace.
     pub(super) fn look_at_all(&self, slots: &[(Arc<Slot>, TenantName)]) {
         let now = self.parts.clock.now();
         let mut of_tenant: HashMap<&TenantName, u32> = HashMap::new();

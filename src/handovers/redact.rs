@@ -1,6 +1,7 @@
 //! What a tenant's `redact` fits is taken out of everything that is said, both ways, before it is stored.
 
 use crate::chat_gateway::SaidView;
+use crate::domain::AccountId;
 use crate::domain::User;
 use crate::domain::WebhookEvent;
 use crate::domain::WebhookKind;
@@ -13,16 +14,32 @@ use crate::redaction::Redactor;
 impl Handovers {
     /// Tenants of one account get each other's webhooks: the rules of all of them hold.
     pub(super) fn redact_webhook(&self, receipt: &mut WebhookReceipt, event: Option<&mut WebhookEvent>) {
-        let current = self.parts.tenants.current();
-        let of_account = current.tenants().filter(|tenant| tenant.account == receipt.account);
-        let redactors = of_account.map(|tenant| &tenant.redactor);
         let mut event = event;
-        for redactor in redactors.filter(|redactor| !redactor.is_empty()) {
+        for redactor in self.redactors(&receipt.account) {
             redactor.body(&mut receipt.body);
             if let Some(event) = &mut event {
-                redact_event(event, redactor);
+                redact_event(event, &redactor);
             }
         }
+    }
+
+    /// What 8x8 keeps it keeps as it was said: to be the same as its webhooks told, it goes by the same rules.
+    pub(super) fn redact_read<'a>(&self, account: &AccountId, said: impl IntoIterator<Item = &'a mut SaidView>) {
+        let redactors = self.redactors(account);
+        for said in said {
+            for redactor in &redactors {
+                redactor.text(&mut said.text);
+                said.cards.iter_mut().for_each(|card| redactor.json(card));
+            }
+        }
+    }
+
+    /// In the order of the tenants' names.
+    fn redactors(&self, account: &AccountId) -> Vec<Redactor> {
+        let current = self.parts.tenants.current();
+        let of_account = current.tenants().filter(|tenant| tenant.account == *account);
+        let redactors = of_account.map(|tenant| &tenant.redactor);
+        redactors.filter(|redactor| !redactor.is_empty()).cloned().collect()
     }
 }
 
@@ -76,13 +93,5 @@ pub(super) fn redact_user(user: &mut User, redactor: &Redactor) {
 pub(super) fn redact_option(text: &mut Option<String>, redactor: &Redactor) {
     if let Some(text) = text {
         redactor.text(text);
-    }
-}
-
-/// What 8x8 keeps it keeps as it was said.
-pub(super) fn redact_said<'a>(said: impl IntoIterator<Item = &'a mut SaidView>, redactor: &Redactor) {
-    for said in said {
-        redactor.text(&mut said.text);
-        said.cards.iter_mut().for_each(|card| redactor.json(card));
     }
 }

@@ -23,7 +23,6 @@ use crate::handovers::backfill::Missed;
 use crate::handovers::entry::Entry;
 use crate::handovers::fill_in::fill_in;
 use crate::handovers::newest::Newest;
-use crate::handovers::redact::redact_said;
 use crate::handovers::service::LINGER;
 use crate::handovers::split;
 use crate::store::HandoverFilter;
@@ -101,6 +100,7 @@ impl Handovers {
             };
             let mut missing = backfill::missing(said.messages, &known, (from, until), missed);
             fill_in(tenant.as_deref(), &handover, &mut missing).await;
+            self.redact_read(&handover.facts.account, missing.iter_mut().map(|(_, said)| said));
             for (at, said) in missing {
                 entries.push(Entry::of_8x8s(at, said, &handover));
             }
@@ -162,7 +162,7 @@ impl Handovers {
         );
         let mut said = answered(handover.id(), said.ok());
         if let Some(said) = &mut said {
-            redact_said(&mut said.messages, &tenant.redactor);
+            self.redact_read(&handover.facts.account, &mut said.messages);
         }
         Past {
             said,

@@ -68,6 +68,40 @@ async fn a_card_number_reaches_no_file_no_log_no_agent_and_no_bot() {
 }
 
 #[tokio::test]
+async fn what_is_read_from_8x8_after_a_restart_is_redacted_and_what_was_told_is_not_told_again() {
+    let mut world = World::with(|setup| {
+        with_rules(setup);
+        setup.options.retry_schedule = Vec::new();
+    })
+    .await;
+    let (id, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.eight.say(&conversation, &format!("so {CARD}?")).await;
+    world.bots.event(&id, "message.created").await;
+    world.eight.all_acknowledged().await;
+    world.gateway.kill();
+    world.eight.say(&conversation, &format!("and {CARD}!")).await;
+    eventually("8x8 has given up", async || {
+        let all = world.eight.all_webhooks().await;
+        all.iter().any(|event| event["givenUp"] == true).then_some(())
+    })
+    .await;
+    world.gateway.run_again().await;
+    world.connect("/webhooks/8x8/acme").await;
+    let kinds = ["handover.accepted", "handover.queued", "agent.joined"];
+    let kinds: Vec<_> = kinds.into_iter().chain(["message.created"; 2]).collect();
+    world.bots.told(&id, &kinds).await;
+    // Whatever else was read would have been told before this.
+    world.eight.say(&conversation, "done").await;
+    let kinds: Vec<_> = kinds.into_iter().chain(["message.created"]).collect();
+    let events = world.bots.told(&id, &kinds).await;
+    let words: Vec<_> = events[3..].iter().map(|event| event.text().to_owned()).collect();
+    assert_eq!(words, ["so [card]?", "and [card]!", "done"]);
+    assert!(!in_files(&world));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_webhook_is_passed_on_without_the_card_number_and_its_repeat_is_known() {
     let world = World::with(|setup| {
         with_rules(setup);
