@@ -91,6 +91,15 @@ async fn a_proxy_that_is_trusted_from_now_on_has_more_than_one_share_and_tells_a
         setup.config.set("server.max_connections", 40);
     })
     .await;
+    let stranger = async |world: &World| {
+        let call = world.api.with_key(None).call(http::Method::GET, "/v1/handovers");
+        call.header("x-forwarded-for", "192.0.2.7").send().await.status
+    };
+    let mut tries = 0;
+    while stranger(&world).await == 401 {
+        tries += 1;
+        assert!(tries < 1000, "never told to slow down");
+    }
     let public = world.gateway.public();
     let address: SocketAddr = public.trim_start_matches("http://").parse().unwrap();
     let mut held = Vec::new();
@@ -98,28 +107,18 @@ async fn a_proxy_that_is_trusted_from_now_on_has_more_than_one_share_and_tells_a
         held.push(stream);
         assert!(held.len() <= 20, "one address has half of them");
     }
-    let stranger = async |world: &World| {
-        let call = world.api.with_key(None).call(http::Method::GET, "/v1/handovers");
-        call.header("x-forwarded-for", "192.0.2.7").send().await.status
-    };
-    // Those that were held have taken some of what an address may try.
-    let mut tries = 0;
-    while stranger(&world).await == 401 {
-        tries += 1;
-        assert!(tries < 1000, "never told to slow down");
-    }
     world
         .gateway
         .config
         .set("server.trusted_proxies", json!(["127.0.0.0/8"]));
     world.gateway.reload().await;
+    let more = connected(address).await;
+    assert!(more.is_some(), "the proxy may have more connections than one address");
     assert_eq!(
         stranger(&world).await,
         401,
         "it counts as the address that the proxy names"
     );
-    let more = connected(address).await;
-    assert!(more.is_some(), "the proxy may have more connections than one address");
     drop((more, held));
     world.finish().await;
 }
