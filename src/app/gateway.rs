@@ -229,7 +229,7 @@ impl Gateway {
             connections,
             grace: server.shutdown_grace * 9 / 10,
             headers: ServerLimits::HEADERS,
-            trusted_proxies: server.trusted_proxies.clone(),
+            trusted_proxies: self.running.proxies.clone(),
         };
         let stop = || self.supervisor.stop_token();
         let metrics = || self.running.surface.metrics.clone();

@@ -21,6 +21,7 @@ use crate::handovers::RestartError;
 use crate::http::Certificate;
 use crate::http::CurrentRouter;
 use crate::http::Tls;
+use crate::http::TrustedProxies;
 use crate::provisioning::Watched;
 use crate::settings::BotSettings;
 use crate::settings::Changes;
@@ -52,6 +53,8 @@ pub(super) struct Running {
     pub(super) public: CurrentRouter,
     pub(super) admin: CurrentRouter,
     pub(super) replaceable: Replaceable,
+    /// Who may have more than one address's share of the connections.
+    pub(super) proxies: TrustedProxies,
     in_force: InForce,
 }
 
@@ -65,12 +68,14 @@ pub(super) struct Replaceable {
 impl Running {
     pub(super) fn new(settings: Settings, in_force: InForce, surface: Surface, replaceable: Replaceable) -> Self {
         let Routers { public, admin } = surface.routers(&settings, &in_force);
+        let proxies = TrustedProxies::new(settings.server.trusted_proxies.clone());
         Self {
             settings,
             surface,
             public: CurrentRouter::new(public),
             admin: CurrentRouter::new(admin),
             replaceable,
+            proxies,
             in_force,
         }
     }
@@ -142,6 +147,7 @@ impl Running {
         let (tenants, bots) = (in_force.tenants.values().cloned(), in_force.bots.values().cloned());
         self.surface.handovers.replace_tenants(tenants, bots);
         self.surface.bus = self.surface.bus.renewed();
+        self.proxies.replace(next.server.trusted_proxies.clone());
         let routers = self.surface.routers(&next, &in_force);
         self.public.replace(routers.public);
         self.admin.replace(routers.admin);

@@ -69,16 +69,18 @@ impl SendLane {
         next
     }
 
-    /// Waits until 8x8 has confirmed that the user left, where it is being told, and has it told again at once. Whether it
-    /// has in time.
+    /// Waits until nothing is on its way to 8x8 any more: a message that arrives late would stand behind newer words, and a
+    /// leave call that arrives late would end what they begin. That one is made again at once. Whether it came in time.
     pub(super) async fn left(&self, at_most: Duration) -> bool {
         let waits = async {
             loop {
                 let went_on = self.went_on.notified();
-                if !self.leave_is_open() {
+                if self.is_idle() {
                     return;
                 }
-                self.hurry.notify_one();
+                if self.leave_is_open() {
+                    self.hurry.notify_one();
+                }
                 went_on.await;
             }
         };

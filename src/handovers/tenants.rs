@@ -1,6 +1,7 @@
 //! The tenants and bots of the configuration, as the service needs them. Replaced as a whole when settings change; whoever
 //! works with one of them goes on with what it took.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,7 +115,7 @@ pub struct Tenants(watch::Sender<Arc<Configured>>);
 /// The tenants and bots of one moment.
 #[derive(Debug, Default)]
 pub(super) struct Configured {
-    tenants: HashMap<TenantName, Arc<Tenant>>,
+    tenants: BTreeMap<TenantName, Arc<Tenant>>,
     bots: HashMap<BotName, Arc<Bot>>,
 }
 
@@ -199,6 +200,10 @@ impl Configured {
             tenants: tenants.collect(),
             bots: bots.into_iter().map(|bot| (bot.name.clone(), bot)).collect(),
         }
+    }
+
+    pub(super) fn has(&self, tenant: &TenantName) -> bool {
+        self.tenants.contains_key(tenant)
     }
 
     pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {

@@ -57,6 +57,7 @@ pub use running_keys::RunningKeys;
 pub use server::Listener;
 pub use server::ServerLimits;
 pub use server::serve;
+pub use shares::TrustedProxies;
 pub use status::AdminTokens;
 pub use status::StatusState;
 pub use tls::Certificate;

@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulShutdown;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,6 +25,7 @@ use tower::ServiceExt as _;
 use crate::http::HttpMetrics;
 use crate::http::shares::Share;
 use crate::http::shares::Shares;
+use crate::http::shares::TrustedProxies;
 use crate::http::slow_heads::Heads;
 use crate::http::slow_heads::Watched;
 use crate::http::tls::Tls;
@@ -50,7 +50,7 @@ pub struct ServerLimits {
     /// From the first byte of a request's headers to the last.
     pub headers: Duration,
     /// Addresses that may have more than their share of the connections.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl ServerLimits {

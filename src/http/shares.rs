@@ -6,15 +6,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::RwLock;
 
 use ipnet::IpNet;
 
 use crate::http::tokens::network;
 
+/// Networks of proxies, which a reload may change while connections come in. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Arc<RwLock<Vec<IpNet>>>);
+
 #[derive(Debug)]
 pub(super) struct Shares {
     most: usize,
-    trusted_proxies: Vec<IpNet>,
+    trusted_proxies: TrustedProxies,
     open: Open,
 }
 
@@ -24,8 +29,25 @@ type Open = Arc<Mutex<HashMap<IpAddr, usize>>>;
 #[derive(Debug)]
 pub(super) struct Share(Option<(IpAddr, Open)>);
 
+impl TrustedProxies {
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(Arc::new(RwLock::new(networks)))
+    }
+
+    /// For connections from now on; those that stand count as they did when they came.
+    pub fn replace(&self, networks: Vec<IpNet>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = networks;
+    }
+
+    fn have(&self, address: IpAddr) -> bool {
+        let networks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let plain = address.to_canonical();
+        networks.iter().any(|network| network.contains(&plain))
+    }
+}
+
 impl Shares {
-    pub(super) fn new(connections: usize, trusted_proxies: Vec<IpNet>) -> Self {
+    pub(super) fn new(connections: usize, trusted_proxies: TrustedProxies) -> Self {
         Self {
             most: (connections / 2).max(1),
             trusted_proxies,
@@ -35,8 +57,7 @@ impl Shares {
 
     /// `None` when the address has its share.
     pub(super) fn take(&self, from: IpAddr) -> Option<Share> {
-        let plain = from.to_canonical();
-        if self.trusted_proxies.iter().any(|proxies| proxies.contains(&plain)) {
+        if self.trusted_proxies.have(from) {
             return Some(Share(None));
         }
         let from = network(from);
@@ -69,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_address_gets_half_and_a_trusted_proxy_all() {
-        let shares = Shares::new(8, vec!["10.0.0.0/8".parse().unwrap()]);
+        let shares = Shares::new(8, TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]));
         let (one, other, proxy): (IpAddr, IpAddr, IpAddr) = (
             "192.0.2.1".parse().unwrap(),
             "192.0.2.2".parse().unwrap(),
@@ -83,6 +104,23 @@ mod tests {
         held.pop();
         assert!(shares.take(one).is_some());
         drop(held);
+        assert!(shares.open.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_proxy_that_is_trusted_from_now_on_has_more_than_a_share_from_now_on() {
+        let trusted = TrustedProxies::default();
+        let shares = Shares::new(4, trusted.clone());
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let before: Vec<_> = (0..3).filter_map(|_| shares.take(proxy)).collect();
+        assert_eq!(before.len(), 2);
+        trusted.replace(vec!["10.0.0.0/8".parse().unwrap()]);
+        let after: Vec<_> = (0..3).filter_map(|_| shares.take(proxy)).collect();
+        assert_eq!(after.len(), 3);
+        trusted.replace(Vec::new());
+        drop(after);
+        assert!(shares.take(proxy).is_none(), "those of before still count");
+        drop(before);
         assert!(shares.open.lock().unwrap().is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What the operator's port tells of the tenants, for `doctor` and `provision` and whoever watches; no secret is in it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time;
@@ -12,6 +13,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header;
+use axum::http::uri::Authority;
 use axum::middleware;
 use axum::middleware::Next;
 use axum::response::IntoResponse as _;
@@ -138,21 +140,39 @@ pub(super) fn routes(state: StatusState) -> Router {
         .with_state(state)
 }
 
-/// A browser names the page a request comes from. Without tokens any page its user looks at could ask; with them none can.
-fn is_of_a_page(request: &Request) -> bool {
-    request.headers().contains_key(header::ORIGIN) && !request.headers().contains_key(header::AUTHORIZATION)
+/// A browser names the page a request comes from, but where it takes the page for one of ours: a name of the page's own may
+/// lead to this machine, and then it is that name it asks for.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    headers.contains_key(header::ORIGIN) || hosts.any(|host| !is_this_machine(host.as_bytes()))
 }
 
+/// Nobody else can make these lead here.
+fn is_this_machine(host: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(host) else {
+        return false;
+    };
+    let name = authority.host();
+    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    literal.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+/// Without tokens any page that somebody on this machine looks at could ask, whatever it sends in the place of a token; with
+/// them none can.
 async fn admitted(State(tokens): State<AdminTokens>, request: Request, next: Next) -> Response {
-    if is_of_a_page(&request) {
-        let detail = "a web page may not ask for this without one of admin.tokens";
-        return refused(ProblemCode::Unauthorized, detail).into_response();
+    let headers = request.headers();
+    let missing = if tokens.0.is_empty() {
+        let detail =
+            "a web page, or whoever asks for this machine by a name other than localhost, needs one of admin.tokens";
+        is_of_a_page(headers).then_some(detail)
+    } else {
+        let detail = "send one of admin.tokens as `Authorization: Bearer <token>`";
+        (!tokens.admit(headers)).then_some(detail)
+    };
+    match missing {
+        None => next.run(request).await,
+        Some(detail) => refused(ProblemCode::Unauthorized, detail).into_response(),
     }
-    if tokens.admit(request.headers()) {
-        return next.run(request).await;
-    }
-    let detail = "send one of admin.tokens as `Authorization: Bearer <token>`";
-    refused(ProblemCode::Unauthorized, detail).into_response()
 }
 
 async fn status(State(state): State<StatusState>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
@@ -220,5 +240,29 @@ mod tests {
         }
         assert!(!tokens.admit(&HeaderMap::new()));
         assert!(AdminTokens::default().admit(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_page_whose_name_leads_here_is_a_page() {
+        let host = |host: &'static str| HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        for ours in [
+            "127.0.0.1:9090",
+            "localhost:9090",
+            "LOCALHOST",
+            "[::1]:9090",
+            "10.0.0.7",
+        ] {
+            assert!(!is_of_a_page(&host(ours)), "{ours}");
+        }
+        for name in [
+            "evil.example.com:9090",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "",
+            "a b",
+        ] {
+            assert!(is_of_a_page(&host(name)), "{name}");
+        }
+        assert!(!is_of_a_page(&HeaderMap::new()), "a browser always names the host");
     }
 }

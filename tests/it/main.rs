@@ -43,6 +43,7 @@ mod recover;
 mod redaction;
 mod redelivery;
 mod reload;
+mod reload_reach;
 mod reopen;
 mod rotation;
 mod routing;

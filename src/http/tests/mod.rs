@@ -5,5 +5,6 @@ mod faults;
 pub(super) mod fixture;
 mod log;
 mod server;
+mod server_tls;
 mod streams;
 mod webhooks;

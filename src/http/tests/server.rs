@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::HttpMetrics;
 use crate::http::ServerLimits;
+use crate::http::TrustedProxies;
 use crate::http::serve;
 
 /// Short, so that a test does not take long; `SOON` is longer.
@@ -55,7 +56,7 @@ impl Server {
                 connections,
                 grace,
                 headers: HEADERS,
-                trusted_proxies: Vec::new(),
+                trusted_proxies: TrustedProxies::default(),
             },
             metrics,
             stop.clone(),
@@ -174,6 +175,25 @@ async fn an_idle_connection_may_wait_longer_than_headers_may_take() {
     assert!(waited.is_err(), "it was closed");
     idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert!(read(&mut idle).await.ends_with("fast"));
+}
+
+#[tokio::test]
+async fn requests_sent_behind_each_other_are_all_answered_and_half_a_one_behind_them_is_cut_off() {
+    let server = Server::start(8, SOON).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let whole = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let sent = format!("{}GET / HTTP/1.1\r\n", whole.repeat(3));
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let mut answers = Vec::new();
+    let mut buffer = [0; 4096];
+    while answers.windows(4).filter(|window| window == b"fast").count() < 3 {
+        let count = timeout(SOON, stream.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(count > 0, "closed after {}", String::from_utf8_lossy(&answers));
+        answers.extend_from_slice(&buffer[..count]);
+    }
+    // The rest of the headers comes, but slower than headers may.
+    stream.write_all(b"Host: ").await.unwrap();
+    assert!(closes(&mut stream).await);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Which address takes a webhook, and what is told of one that is not proven.
 
+use std::time::Duration;
+
 use crate::http::tests::fixture::Gateway;
 
 const HELLO: &str = r#"{"eventType":"WEB_HOOK_VERIFY"}"#;
@@ -73,6 +75,16 @@ async fn what_is_not_proven_is_401_or_400_where_it_is_not_json() {
         .call("POST", "/webhooks/8x8/acme", &" ".repeat(20_000))
         .await
         .is_problem(413, "payload-too-large");
+}
+
+#[tokio::test]
+async fn at_a_wrong_address_nobody_waits_for_a_body() {
+    let gateway = Gateway::start().await;
+    for path in ["/globex/wrong", "/globex", "/nobody"] {
+        let path = format!("/webhooks/8x8{path}");
+        let answer = tokio::time::timeout(Duration::from_secs(10), gateway.call_endlessly("POST", &path)).await;
+        assert_eq!(answer.ok().map(|answer| answer.status), Some(404), "{path}");
+    }
 }
 
 #[tokio::test]

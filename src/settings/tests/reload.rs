@@ -90,3 +90,71 @@ fn plain_http_to_other_machines_is_noticed() {
         "[server.tls]\ncert_file = \"Cargo.toml\"\nkey_file = \"Cargo.toml\""
     ));
 }
+
+/// Everything that is neither of a tenant nor of a bot, set to something else, and some of what is.
+const ALL_ELSE: &str = r#"
+[server]
+listen = "127.0.0.1:1"
+public_url = "https://handover.example.com"
+request_timeout = "29s"
+body_limit = "2 MiB"
+max_connections = 7
+bot_rate_limit = 7
+trusted_proxies = ["10.0.0.0/8"]
+drain_delay = "1s"
+shutdown_grace = "1s"
+[admin]
+listen = "127.0.0.1:2"
+tokens = ["0123456789abcdef"]
+[store]
+url = "sqlite://elsewhere.db"
+retention = "9d"
+content_retention = "8d"
+[delivery]
+timeout = "1s"
+head_deadline = "1m"
+lifecycle_deadline = "1h"
+notify_agent_after = "9s"
+notify_agent_text = "away"
+notify_agent_over_text = "back"
+max_in_flight = 7
+max_in_flight_per_bot = 6
+backlog_per_bot = 7
+allow_http = true
+allow_networks = ["10.0.0.0/8"]
+[outbound]
+proxy = "http://proxy.example.com:3128"
+no_proxy = ["x"]
+ca_file = "Cargo.toml"
+[telemetry]
+level = "warn"
+format = "text"
+"#;
+
+#[test]
+fn every_setting_is_taken_up_or_named_and_is_in_force_as_that_says() {
+    let of_tenant = "queue_id = \"102\"\nreconcile_after = \"1m\"\nrate_limit = 7\nredact = [{ pattern = \"x\" }]\n";
+    let tenant = SMALLEST.replace("queue_id = \"101\"\n", of_tenant);
+    let (before, after) = (load(SMALLEST), load(&format!("{tenant}{ALL_ELSE}")));
+    let (old, new) = (before.describe(), after.describe());
+    let (next, changes) = before.taking_up(after);
+    let next = next.describe();
+    let key = |line: &str| line.split(" = ").next().unwrap().to_owned();
+    let value = |lines: &[String], wanted: &str| lines.iter().find(|line| key(line) == wanted).cloned();
+    let keys: std::collections::BTreeSet<_> = old.iter().chain(&new).map(|line| key(line)).collect();
+    for key in keys {
+        let (was, is, will_be) = (value(&old, &key), value(&next, &key), value(&new, &key));
+        if changes.need_restart.contains(&key) {
+            assert_eq!(is, was, "{key} needs a restart");
+        } else {
+            assert_eq!(is, will_be, "{key} is taken up");
+            assert!(was == will_be || changes.taken_up.contains(&key), "{key} is not named");
+        }
+        let of_somebody = key.starts_with("tenants.") || key.starts_with("bots.");
+        let is_there_anyway = key.starts_with("server.tls.");
+        assert!(
+            was != will_be || of_somebody || is_there_anyway,
+            "{key} is not tried here"
+        );
+    }
+}
