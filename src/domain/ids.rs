@@ -1,6 +1,8 @@
 //! Identifiers. Ours are a prefix and a UUIDv7 in 32 hex digits, so that they sort by time; 8x8's are opaque.
+//! A live handover's own stands in half a dozen places, which share one text.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -15,19 +17,19 @@ macro_rules! our_id {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// A new id that sorts by `now`.
             pub fn generate(now: Timestamp) -> Self {
-                Self(format!(concat!($prefix, "{}"), v7(now).simple()))
+                Self(format!(concat!($prefix, "{}"), v7(now).simple()).into())
             }
 
             /// Reads an id as it came over the wire; `None` when it cannot be one of ours.
             pub fn parse(text: &str) -> Option<Self> {
                 let hex = text.strip_prefix($prefix)?;
                 let valid = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-                valid.then(|| Self(text.to_owned()))
+                valid.then(|| Self(text.into()))
             }
 
             pub fn as_str(&self) -> &str {
@@ -75,13 +77,13 @@ impl HandoverId {
 /// 8x8's name for its object behind a handover.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ConversationId(String);
+pub struct ConversationId(Arc<str>);
 
 impl ConversationId {
     /// `None` when blank. 8x8's ids are opaque: nothing else is asked of them.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        (!text.is_empty()).then(|| Self(text.to_owned()))
+        (!text.is_empty()).then(|| Self(text.into()))
     }
 
     pub fn as_str(&self) -> &str {

@@ -52,7 +52,7 @@ impl Handovers {
                 tracing::warn!(handover.id = %id, bot = %bot, "its bot is not configured any more, its events wait");
             }
             let tenant = handover.facts.tenant.clone();
-            let slot = self.take_in(handover);
+            let slot = self.keep(handover);
             failpoint!("start.while_loading");
             if state.is_live() {
                 live.push((Arc::clone(&slot), tenant));

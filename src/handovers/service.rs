@@ -134,19 +134,24 @@ impl Handovers {
     }
 
     pub(super) fn take_in(&self, handover: Handover) -> Arc<Slot> {
+        let is_watched = handover.state() != State::Creating && handover.state().is_live();
+        let facts = Arc::clone(&handover.facts);
+        let slot = self.keep(handover);
+        if is_watched {
+            self.begins(&slot, &facts);
+        }
+        slot
+    }
+
+    /// As [`Handovers::take_in`], for one whose comparison with 8x8 is settled by the caller.
+    pub(super) fn keep(&self, handover: Handover) -> Arc<Slot> {
         let due = transition::next_deadline(&handover).unwrap_or_else(|| self.parts.clock.now().plus(LINGER));
         self.deadlines.add(due, handover.id());
         // One that reopens stands on its conversation already: no other can be its.
         if handover.state() == State::Creating && handover.progress.conversation.is_none() {
             self.inbound.create_begins(&handover.facts);
         }
-        let is_watched = handover.state() != State::Creating && handover.state().is_live();
-        let facts = Arc::clone(&handover.facts);
-        let slot = self.session_map.insert(handover);
-        if is_watched {
-            self.begins(&slot, &facts);
-        }
-        slot
+        self.session_map.insert(handover)
     }
 
     pub(super) async fn change(
