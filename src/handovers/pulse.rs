@@ -39,8 +39,15 @@ struct Beat {
     failures: u32,
     /// Counted among those for which no event came in time.
     is_silent: bool,
-    /// Taken up by a new process, and not compared since.
-    is_unseen: bool,
+    past: Past,
+}
+
+/// Whether a comparison has shown what happened before this process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Past {
+    #[default]
+    Seen,
+    Unseen,
 }
 
 /// What an event changes.
@@ -70,7 +77,7 @@ impl Pulse {
         self.with(|beat| {
             beat.heard = true;
             beat.is_suspect = true;
-            beat.is_unseen = true;
+            beat.past = Past::Unseen;
             beat.wait = usual;
             beat.due = Some(due);
         });
@@ -78,12 +85,12 @@ impl Pulse {
 
     /// Whether much may have been missed that no comparison has shown yet.
     pub(super) fn is_unseen(&self) -> bool {
-        self.with(|beat| beat.is_unseen)
+        self.with(|beat| beat.past == Past::Unseen)
     }
 
     /// It was compared.
     pub(super) fn seen(&self) {
-        self.with(|beat| beat.is_unseen = false);
+        self.with(|beat| beat.past = Past::Seen);
     }
 
     /// An event came.

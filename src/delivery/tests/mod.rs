@@ -1,5 +1,6 @@
 //! Delivery over real sockets on loopback, with a small store that knows lanes only and a clock that tests move.
 
+mod blame;
 mod breaker;
 mod ephemeral;
 mod fake_book;
