@@ -16,7 +16,7 @@ fn cases() -> u32 {
     if std::env::var_os("HANDOVER_TEST_LONG").is_some() {
         500
     } else {
-        24
+        16
     }
 }
 
