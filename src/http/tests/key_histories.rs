@@ -32,7 +32,7 @@ use crate::supervisor::Supervisor;
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 24, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default()
+        cases: 10, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]
