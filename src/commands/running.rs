@@ -53,6 +53,11 @@ pub(super) struct TenantStatus {
     pub(super) webhook_id: Option<String>,
     pub(super) last_verify_at: Option<String>,
     pub(super) last_webhook_at: Option<String>,
+    /// Since then.
+    #[serde(default)]
+    pub(super) webhooks_refused: u64,
+    #[serde(default)]
+    pub(super) handovers_without_webhooks: usize,
 }
 
 impl Status {
@@ -92,6 +97,12 @@ impl AdminPort {
         let is_ready = answer.status().is_success();
         let text = answer.text().await.unwrap_or_default();
         Some((is_ready, text.trim().chars().take(100).collect()))
+    }
+
+    /// What it counts, in Prometheus' form.
+    pub(super) async fn metrics(&self) -> Option<String> {
+        let answer = self.call(Method::GET, "/metrics").send().await.ok()?;
+        answer.error_for_status().ok()?.text().await.ok()
     }
 
     /// Has the running gateway look at 8x8 for its channels now.

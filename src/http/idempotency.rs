@@ -184,15 +184,18 @@ impl Once {
                 Err(Refused::KeyTaken(_)) => Err(in_progress()),
             };
         };
-        let _running = state.running.start(&self.bot.name, &key).map_err(|taken| match taken {
-            Taken::SameRequest => in_progress(),
-            Taken::OtherRequest => mismatch(),
-        })?;
+        let running = state.running.start(&self.bot.name, &key);
         let before = state
             .handovers
             .store()
             .idempotency(&self.bot.name, &key.scope, &key.key)
             .await?;
+        let _running = running.map_err(|taken| match taken {
+            Taken::SameRequest => in_progress(),
+            // The one that runs may be the wrong one: nobody is to take a new key for what was carried out under this one.
+            Taken::OtherRequest if is_of(&key, before.as_ref()) => in_progress(),
+            Taken::OtherRequest => mismatch(),
+        })?;
         if let Some(record) = before
             && let Some(response) = self.told_again(state, &key, record).await?
         {
@@ -312,6 +315,10 @@ impl Once {
             tracing::warn!(error = %error, "an answer could not be kept; a repeat is told the present state");
         }
     }
+}
+
+fn is_of(key: &Key, record: Option<&IdempotencyRecord>) -> bool {
+    record.is_some_and(|record| record.request_sha256 == key.request_sha256)
 }
 
 pub(super) fn mismatch() -> Refusal {

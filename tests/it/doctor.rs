@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::bot::Bots;
+use crate::support::client::http_client;
 use crate::support::config::Config;
 use crate::support::eightx8::EightX8;
 use crate::support::reply::Reply;
@@ -18,6 +19,7 @@ use crate::support::site::call;
 use crate::support::site::change;
 use crate::support::site::free_address;
 use crate::support::site::queue;
+use crate::support::wait::eventually;
 
 const NOBODY: &str = "http://127.0.0.1:9";
 
@@ -79,6 +81,9 @@ async fn a_gateway_in_order_passes_every_check() {
         ("public-url", "warn"),
         ("running", "ok"),
         ("store", "ok"),
+        // The disk of whoever runs this.
+        ("disk", check(&report, "disk")["verdict"].as_str().unwrap()),
+        ("deliveries", "ok"),
         ("8x8-access", "ok"),
         ("clock", "ok"),
         ("channel", "ok"),
@@ -99,10 +104,11 @@ async fn a_gateway_in_order_passes_every_check() {
     let table = site.run(&["doctor"]).await;
     assert_eq!(table.code, 0, "{table:?}");
     assert!(table.out.contains("ok       tenants.acme  reachability"), "{table:?}");
-    assert!(
-        table.out.contains("13 ok, 2 warnings, 0 failed, 3 skipped"),
-        "{table:?}"
-    );
+    for (verdict, unit) in [("ok", " ok, "), ("warn", " warnings, "), ("skipped", " skipped")] {
+        let count = expected.iter().filter(|(_, is)| is == verdict).count();
+        assert!(table.out.contains(&format!("{count}{unit}")), "{table:?}");
+    }
+    assert!(table.out.contains(" 0 failed"), "{table:?}");
 }
 
 #[tokio::test]
@@ -230,6 +236,44 @@ async fn a_bot_that_fails_or_does_not_check_signatures_is_told() {
             is(&report, "callback-signature", "warn", "are not signed");
         }
     }
+}
+
+#[tokio::test]
+async fn webhooks_that_are_refused_and_events_that_reach_no_bot_are_told() {
+    let (eight, bots) = (account(|_| ()).await, Bots::start().await);
+    let site = standing(&eight, &bots, |_| ()).await;
+    verify_signatures(&bots);
+    let handover = site.api.create(json!({})).await;
+    let id = handover["id"].as_str().unwrap();
+    bots.event(id, "handover.queued").await;
+    bots.answer(usize::MAX, Reply::status(503), |callback| {
+        callback.kind() != "doctor.ping"
+    });
+    for _ in 0..12 {
+        site.api.create(json!({})).await;
+    }
+    let report = eventually("the bot is left alone", async || {
+        let (_, report) = site.json(&["doctor"]).await;
+        (check(&report, "deliveries")["verdict"] == "warn").then_some(report)
+    })
+    .await;
+    is(&report, "deliveries", "warn", "1 bots fail");
+    is(
+        &report,
+        "disk",
+        check(&report, "disk")["verdict"].as_str().unwrap(),
+        "free for the store",
+    );
+
+    // A right one that comes later makes good for it.
+    let report = eventually("a refused webhook is told", async || {
+        let unsigned = http_client().post(format!("{}/webhooks/8x8/acme", site.public_url));
+        assert_eq!(unsigned.body("{}").send().await.unwrap().status(), 401);
+        let (_, report) = site.json(&["doctor"]).await;
+        (check(&report, "last-webhook")["verdict"] == "warn").then_some(report)
+    })
+    .await;
+    is(&report, "last-webhook", "warn", "were refused since");
 }
 
 #[tokio::test]
@@ -485,7 +529,7 @@ async fn a_marked_conversation_goes_through_everything_and_is_left() {
 
 #[tokio::test]
 async fn a_conversation_that_fails_on_its_way_is_left_all_the_same() {
-    for (fault, failing) in [
+    let played = [
         (
             json!({"on": "api", "operation": "create", "status": 503, "taken": true}),
             "create",
@@ -499,7 +543,8 @@ async fn a_conversation_that_fails_on_its_way_is_left_all_the_same() {
             json!({"on": "api", "operation": "leave", "times": 2, "status": 503}),
             "",
         ),
-    ] {
+    ]
+    .map(async |(fault, failing)| {
         let (eight, bots) = (account(|_| ()).await, Bots::start().await);
         let site = standing(&eight, &bots, |_| ()).await;
         eight.fault(fault).await;
@@ -513,7 +558,8 @@ async fn a_conversation_that_fails_on_its_way_is_left_all_the_same() {
         assert_eq!((names, code), (expected, i32::from(!failing.is_empty())), "{report:#}");
         is(&report, "leave", "ok", "no agent is held");
         user_is_gone(&eight).await;
-    }
+    });
+    futures_util::future::join_all(played).await;
 }
 
 #[tokio::test]

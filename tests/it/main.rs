@@ -29,6 +29,7 @@ mod golden;
 mod hand_back;
 mod hang_ups;
 mod idempotency;
+mod lane_histories;
 mod message_files;
 mod notices;
 mod operations;

@@ -383,13 +383,13 @@ async fn a_bot_without_a_channel_is_told_who_can_help() {
 #[tokio::test]
 async fn a_bot_that_posts_more_than_8x8_takes_is_slowed_down() {
     let world = World::with(|setup| {
-        setup.config.set("tenants.acme.send_wait", "100ms");
+        setup.config.set("tenants.acme.send_wait", "20ms");
     })
     .await;
     let (id, conversation) = world.api.open(json!({})).await;
     world
         .eight
-        .fault(json!({"on": "api", "operation": "message", "status": 429, "retryAfter": "8"}))
+        .fault(json!({"on": "api", "operation": "message", "status": 429, "retryAfter": "5"}))
         .await;
     let path = format!("/v1/handovers/{id}/messages");
     let mut taken = Vec::new();

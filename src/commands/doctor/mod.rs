@@ -4,6 +4,7 @@
 mod availability;
 mod bot;
 mod check;
+mod figures;
 mod gateway;
 mod live;
 mod tenant;
@@ -123,6 +124,7 @@ impl<'a> Doctor<'a> {
 
     async fn examine(&self) -> Vec<Check> {
         let mut checks = gateway::checks(self).await;
+        checks.extend(figures::checks(self).await);
         for (name, tenant) in self.settings.tenants.iter().filter(|(name, _)| self.is_chosen(name)) {
             let found = tenant::checks(self, name, tenant).await;
             checks.extend(found.into_iter().map(|check| check.of_tenant(name)));

@@ -275,30 +275,68 @@ async fn heard(doctor: &Doctor<'_>, name: &TenantName, state: &TenantState) -> V
     let webhook = told.and_then(|told| told.last_webhook_at.clone());
     let verify = verify.or_else(|| Some(state.last_verify_at?.to_string()));
     let webhook = webhook.or_else(|| Some(state.last_webhook_at?.to_string()));
-    let check = |check, at: Option<String>, never: &str, next: &str| match at {
-        Some(at) => Check::ok(check, at),
-        None => Check::warn(check, never, next),
-    };
-    vec![
-        check(
+    let verify = match verify {
+        Some(at) => Check::ok("last-verify", at),
+        None => Check::warn(
             "last-verify",
-            verify,
             "8x8 never tried the address",
             "press Test Connection in 8x8, or run doctor while the gateway runs",
         ),
-        check(
-            "last-webhook",
-            webhook,
-            "no webhook has come yet",
+    };
+    let missed = told.map_or((0, 0), |told| (told.handovers_without_webhooks, told.webhooks_refused));
+    vec![verify, last_webhook(webhook, missed)]
+}
+
+/// With how many live handovers no webhook came for, and how many webhooks were refused since the last good one.
+fn last_webhook(at: Option<String>, (without, refused): (usize, u64)) -> Check {
+    const CHECK: &str = "last-webhook";
+    let last = at.as_ref().map_or_else(
+        || "no webhook has come yet".to_owned(),
+        |at| format!("the last came at {at}"),
+    );
+    if refused > 0 {
+        let detail = format!("{last}, {refused} were refused since; {without} live handovers had none");
+        let next = "see the log for why: a signature, this machine's clock, a proxy that changes bodies, or an address \
+                    without its secret";
+        return if without > 0 {
+            Check::fail(CHECK, detail, next)
+        } else {
+            Check::warn(CHECK, detail, next)
+        };
+    }
+    if without > 0 {
+        let next = "see `webhook` and `reachability` above, and 8x8's Event Log: until webhooks come 8x8 is polled";
+        return Check::fail(CHECK, format!("{last}, {without} live handovers had none"), next);
+    }
+    match at {
+        Some(at) => Check::ok(CHECK, at),
+        None => Check::warn(
+            CHECK,
+            last,
             "run `handover-gateway doctor --live --queue ID`; see 8x8's Event Log (Configuration Manager > Integration > Webhooks)",
         ),
-    ]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::commands::doctor::check::Verdict;
+
+    #[test]
+    fn webhooks_that_are_refused_or_do_not_come_are_told_apart() {
+        let told = |at: Option<&str>, missed| last_webhook(at.map(ToOwned::to_owned), missed);
+        let at = Some("2026-11-25T22:10:48.731Z");
+        for (check, expected) in [
+            (told(at, (0, 0)), Verdict::Ok),
+            (told(None, (0, 0)), Verdict::Warn),
+            (told(at, (0, 3)), Verdict::Warn),
+            (told(at, (2, 0)), Verdict::Fail),
+            (told(None, (1, 3)), Verdict::Fail),
+        ] {
+            assert_eq!(check.verdict, expected, "{check:?}");
+        }
+    }
 
     #[test]
     fn a_clock_is_judged_by_what_it_does_to_webhooks() {

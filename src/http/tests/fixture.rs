@@ -121,11 +121,17 @@ impl Gateway {
 
     pub(super) async fn answering_within(request: Duration) -> Self {
         let supervisor = Supervisor::new();
-        let tenant = tenant(&base_url(&supervisor).await);
+        let eight = base_url(&supervisor).await;
+        Self::over("sqlite::memory:", &eight, supervisor, request)
+    }
+
+    /// One with a store and an 8x8 that may have been there before.
+    pub(super) fn over(store: &str, eight: &Url, supervisor: Supervisor, request: Duration) -> Self {
+        let tenant = tenant(eight);
         let bots = [bot("support", &tenant), bot("other", &tenant)];
         let clock = Clock::system();
         let settings = StoreSettings {
-            url: "sqlite::memory:".to_owned(),
+            url: store.to_owned(),
             retention: Duration::from_hours(24),
             content_retention: Duration::from_hours(24),
         };

@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 pub(super) mod fixture;
+mod key_histories;
 mod log;
 mod server;
 mod server_tls;
