@@ -32,7 +32,7 @@ use handover_gateway::store::Store as _;
 use handover_gateway::store::sqlite::SqliteStore;
 use secrecy::SecretString;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::lane_histories::ledger::Ledger;
@@ -72,7 +72,7 @@ pub(crate) struct Rig {
 struct Process {
     store: Arc<SqliteStore>,
     wake: Wake,
-    dispatcher: JoinHandle<()>,
+    dispatcher: JoinSet<()>,
 }
 
 impl Rig {
@@ -168,9 +168,10 @@ impl Rig {
     /// The process ends without having finished anything, and the next one starts.
     pub(crate) async fn crash(&mut self, after: Duration) {
         tokio::time::sleep(after).await;
-        let Process { store, dispatcher, .. } = self.process.take().unwrap();
-        dispatcher.abort();
-        drop(dispatcher.await);
+        let Process {
+            store, mut dispatcher, ..
+        } = self.process.take().unwrap();
+        dispatcher.shutdown().await;
         // What was under way ends with its task.
         eventually("nothing has the store", async || {
             (Arc::strong_count(&store) == 1).then_some(())
@@ -219,14 +220,6 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
-    fn drop(&mut self) {
-        if let Some(process) = &self.process {
-            process.dispatcher.abort();
-        }
-    }
-}
-
 fn start(folder: &TempDir, clock: &Clock, roster: &Roster) -> Process {
     let url = format!("sqlite://{}/handover.db", folder.path().display());
     let store = Arc::new(SqliteStore::open(&settings(url), clock.clone()).unwrap());
@@ -239,11 +232,13 @@ fn start(folder: &TempDir, clock: &Clock, roster: &Roster) -> Process {
         ephemerals: Ephemerals::new(wake.clone()),
         metrics: DeliveryMetrics::default(),
     });
-    Process {
+    let mut process = Process {
         store,
         wake,
-        dispatcher: tokio::spawn(dispatcher.run(CancellationToken::new())),
-    }
+        dispatcher: JoinSet::new(),
+    };
+    process.dispatcher.spawn(dispatcher.run(CancellationToken::new()));
+    process
 }
 
 fn delivery(name: &str, bots: &Bots) -> BotDelivery {
