@@ -403,6 +403,36 @@ async fn the_end_of_the_handover_before_is_confirmed_first() {
 }
 
 #[tokio::test]
+async fn what_is_still_on_its_way_to_8x8_comes_before_the_words_that_reopen() {
+    let world = World::start().await;
+    let (old, conversation) = world.api.open(json!({})).await;
+    world.eight.join(&conversation).await;
+    world.bots.event(&old, "agent.joined").await;
+    let slow = json!({"on": "api", "operation": "message", "delay": "2s", "times": 1});
+    world.eight.fault(slow).await;
+    let path = format!("/v1/handovers/{old}/messages");
+    let says = json!({"text": "first"});
+    let then = async {
+        eventually("the message is on its way", async || {
+            world.eight.faults_left().await.is_empty().then_some(())
+        })
+        .await;
+        world.eight.end(&conversation).await;
+        world.bots.event(&old, "handover.ended").await;
+        reopen(&world, &old, "again").await
+    };
+    let (said, _) = tokio::join!(world.api.post(&path, &says), then);
+    said.ok(202);
+    let texts = eventually("8x8 has both", async || {
+        let texts = world.eight.texts(&conversation).await;
+        (texts.len() == 2).then_some(texts)
+    })
+    .await;
+    assert_eq!(texts, ["first", "again"]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_is_reopened_while_8x8_does_not_confirm_the_end_before() {
     let mut world = World::with(quick).await;
     world.tolerate("POST /v1/handovers");
