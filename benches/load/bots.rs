@@ -298,14 +298,13 @@ async fn serve(mut stream: TcpStream, bot: usize, seen: &Seen) -> io::Result<()>
 /// Until the gateway has had enough and closes the connection.
 async fn hold(mut stream: TcpStream, illness: Illness, seen: &Seen) -> io::Result<()> {
     let taken = Instant::now();
-    let mut rest = [0; 1024];
     match illness {
         Illness::Refuses => return Ok(()),
-        Illness::Hangs => drop(stream.read(&mut rest).await?),
+        Illness::Hangs => closed(&mut stream).await,
         Illness::Drips => {
             for byte in OK.chunks(1) {
-                stream.write_all(byte).await?;
-                if tokio::time::timeout(DRIP, stream.read(&mut rest)).await.is_ok() {
+                let is_open = stream.write_all(byte).await.is_ok();
+                if !is_open || tokio::time::timeout(DRIP, closed(&mut stream)).await.is_ok() {
                     break;
                 }
             }
@@ -313,4 +312,10 @@ async fn hold(mut stream: TcpStream, illness: Illness, seen: &Seen) -> io::Resul
     }
     seen.held(taken.elapsed());
     Ok(())
+}
+
+/// What is left of the request is read over.
+async fn closed(stream: &mut TcpStream) {
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
 }
