@@ -8,5 +8,6 @@ mod fake_bot;
 mod fake_store;
 mod fuzz;
 mod lanes;
+mod lines;
 mod outages;
 mod rig;
